@@ -1,0 +1,2 @@
+Console.Error.WriteLine("usage: pcpu-ipsec lab [options]");
+return 2;

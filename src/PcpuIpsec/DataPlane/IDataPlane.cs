@@ -1,0 +1,96 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Threading.Channels;
+using PcpuIpsec.Ike;
+
+namespace PcpuIpsec.DataPlane;
+
+/// <summary>
+/// What carries the protected packets: the kernel (XFRM) or the embedded plane (ESP in user space).
+/// Speaks of SAs, policies, acquires and counters; nothing of netlink or TUN shows through.
+/// Calls come from one thread at a time; events may come from any.
+/// </summary>
+internal interface IDataPlane : IAsyncDisposable
+{
+    /// <summary>"embedded" or "kernel".</summary>
+    string Name { get; }
+
+    DataPlaneAbilities Abilities { get; }
+
+    /// <summary>The CPUs that it serves: an SA can be bound to each of these and to no other.</summary>
+    IReadOnlyList<int> Cpus { get; }
+
+    /// <summary>What the plane has to say, in order.</summary>
+    ChannelReader<DataPlaneEvent> Events { get; }
+
+    /// <summary>
+    /// From the moment this returns no packet that the policy covers leaves in clear, whatever happens to this process.
+    /// Holding what is held already (left by a killed process) takes it over.
+    /// </summary>
+    ValueTask HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken);
+
+    /// <summary>Lets the policy's traffic go as it would have gone without us. The only way in which protection ends.</summary>
+    ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// A UDP socket bound to the address and port that IKE shares with ESP in UDP (RFC 3948): datagrams with the non-ESP
+    /// marker can be received from it, ESP is taken by the plane. Sends go through it too.
+    /// </summary>
+    Socket OpenEncapsulationSocket(IPEndPoint local);
+
+    /// <summary>A socket for plain IKE (port 500) that is exempt from the policies.</summary>
+    Socket OpenIkeSocket(IPEndPoint local);
+
+    /// <summary>Reserves an inbound SPI (256 to 2^32-1, unused) whose packets the plane can land on the CPU, where one is given.</summary>
+    ValueTask<uint> ReserveSpiAsync(string connection, int? cpu, IPAddress local, IPAddress remote, CancellationToken cancellationToken);
+
+    void ReleaseSpi(uint spi, IPAddress local);
+
+    ValueTask InstallAsync(SaInstallation sa, CancellationToken cancellationToken);
+
+    ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken);
+
+    /// <summary>One row an SA, those just removed not included.</summary>
+    IReadOnlyList<SaCounters> ReadSaCounters();
+
+    /// <summary>Drops by reason over the plane's life, in the kernel's names where it has one for the thing (e.g. XfrmInStateSeqError).</summary>
+    IReadOnlyDictionary<string, long> ReadDropCounters();
+}
+
+/// <summary>What a plane can do.</summary>
+internal sealed record DataPlaneAbilities(bool PerCpuSa, bool PerCpuAcquire, bool TransportMode, bool Encapsulation, bool ReportsFirstInbound);
+
+/// <summary>What is protected for one connection (RFC 4301 §4.4.1).</summary>
+internal sealed record TrafficPolicy
+{
+    public required string Connection { get; init; }
+    public required IpsecMode Mode { get; init; }
+    public required IReadOnlyList<TrafficSelector> LocalSelectors { get; init; }
+    public required IReadOnlyList<TrafficSelector> RemoteSelectors { get; init; }
+    public required IPAddress LocalAddress { get; init; }
+    public required IPAddress RemoteAddress { get; init; }
+
+    /// <summary>Raise <see cref="AcquireRaised"/> for a CPU that sends and has no SA of its own.</summary>
+    public bool AcquirePerCpu { get; init; }
+}
+
+/// <summary>The counters of one SA.</summary>
+internal sealed record SaCounters(SaDirection Direction, string Connection, uint Spi, int? Cpu, long Packets, long Bytes, long ReplayDrops, long IntegrityDrops, long OtherDrops, DateTimeOffset? LastUsed);
+
+/// <summary>What a plane reports.</summary>
+internal abstract record DataPlaneEvent;
+
+/// <summary>A CPU sends and has no SA of its own; the trigger is the packet's own selector pair (RFC 7296 §2.9).</summary>
+internal sealed record AcquireRaised(string Connection, int Cpu, TrafficSelector TriggerLocal, TrafficSelector TriggerRemote) : DataPlaneEvent;
+
+/// <summary>A lifetime was reached; after a hard one the SA carries nothing any more.</summary>
+internal sealed record SaExpired(SaDirection Direction, uint Spi, IPAddress Destination, bool Hard) : DataPlaneEvent;
+
+/// <summary>The first authentic packet of an inbound SA arrived: the peer uses it, so our outbound half may be used too.</summary>
+internal sealed record InboundUsed(uint Spi) : DataPlaneEvent;
+
+/// <summary>Authentic packets come from another outer address or port: the peer is behind a NAT that moved it (RFC 7296 §2.23).</summary>
+internal sealed record PeerMapped(uint Spi, IPEndPoint NewRemote) : DataPlaneEvent;
+
+/// <summary>A worker or device failed; the plane carries no more traffic until it is made anew.</summary>
+internal sealed record PlaneFailed(string Reason) : DataPlaneEvent;

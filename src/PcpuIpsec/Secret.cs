@@ -1,0 +1,54 @@
+using System.Security.Cryptography;
+
+namespace PcpuIpsec;
+
+/// <summary>
+/// Key material: the only type that holds any. It prints as <c>[redacted]</c>, zeroes itself when disposed
+/// and has nothing that a serializer would write.
+/// </summary>
+public sealed class Secret : IDisposable
+{
+    private byte[]? _bytes;
+
+    private Secret(byte[] bytes) => _bytes = bytes;
+
+    /// <summary>The length in bytes; 0 once disposed.</summary>
+    internal int Length => _bytes?.Length ?? 0;
+
+    /// <summary>The bytes.</summary>
+    /// <exception cref="ObjectDisposedException">The secret was disposed, so its bytes are gone.</exception>
+    internal ReadOnlySpan<byte> Span => _bytes ?? throw new ObjectDisposedException(nameof(Secret));
+
+    /// <summary>Copies bytes into a secret; the caller still owns, and zeroes, its own copy.</summary>
+    /// <param name="bytes">The bytes to copy; may be empty.</param>
+    public static Secret CopyOf(ReadOnlySpan<byte> bytes)
+    {
+        byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length, pinned: true);
+        bytes.CopyTo(copy);
+        return new Secret(copy);
+    }
+
+    /// <summary>Makes a secret of a length and lets the caller fill it, so that the bytes are never in two places.</summary>
+    internal static Secret Create(int length, Action<Memory<byte>> fill)
+    {
+        byte[] bytes = GC.AllocateArray<byte>(length, pinned: true);
+        fill(bytes);
+        return new Secret(bytes);
+    }
+
+    /// <summary>Compares in time that depends on the lengths alone.</summary>
+    internal bool FixedTimeEquals(ReadOnlySpan<byte> other) => CryptographicOperations.FixedTimeEquals(Span, other);
+
+    /// <summary>A part of this secret as a secret of its own.</summary>
+    internal Secret Slice(int start, int length) => CopyOf(Span.Slice(start, length));
+
+    /// <summary>Zeroes the bytes.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _bytes, null) is { } bytes)
+            CryptographicOperations.ZeroMemory(bytes);
+    }
+
+    /// <summary>Always <c>[redacted]</c>.</summary>
+    public override string ToString() => "[redacted]";
+}
