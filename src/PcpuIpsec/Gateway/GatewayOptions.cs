@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace PcpuIpsec.Gateway;
+
+/// <summary>What an <see cref="IpsecGateway"/> is started with.</summary>
+public sealed record GatewayOptions
+{
+    /// <summary>What carries the packets. Default: <see cref="DataPlaneKind.Auto"/>.</summary>
+    public DataPlaneKind DataPlane { get; init; } = DataPlaneKind.Auto;
+
+    /// <summary>The CPUs that the data plane works on; null: every CPU that is online and that this process may run on.</summary>
+    public IReadOnlyList<int>? Cpus { get; init; }
+
+    /// <summary>
+    /// Choose the outbound SA by the flow's hash and not by the CPU that sends, so that a sender that migrates does not
+    /// reorder its flow. Default: false.
+    /// </summary>
+    public bool SteerByFlow { get; init; }
+
+    /// <summary>The tunnels that are added at start; more can follow.</summary>
+    public IReadOnlyList<TunnelOptions> Tunnels { get; init; } = [];
+
+    /// <summary>Where the log goes; default: nowhere. Never receives key material.</summary>
+    public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
+
+    /// <summary>How long <see cref="IpsecGateway.DisposeAsync"/> waits for peers to answer our deletes. Default: 2 s; 0 to 60 s.</summary>
+    public TimeSpan CloseTimeout { get; init; } = TimeSpan.FromSeconds(2);
+}

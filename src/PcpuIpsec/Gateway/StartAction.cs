@@ -1,0 +1,11 @@
+namespace PcpuIpsec.Gateway;
+
+/// <summary>What happens with a tunnel once it is added.</summary>
+public enum StartAction
+{
+    /// <summary>Its peer is answered; we initiate when asked to.</summary>
+    Wait,
+
+    /// <summary>We initiate at once, and again with back-off whenever the IKE SA is lost.</summary>
+    Initiate,
+}
