@@ -31,4 +31,25 @@ public sealed partial record TrafficSelector(bool IsIPv6, byte Protocol, ushort 
             value = (value << 8) | b;
         return value;
     }
+
+    /// <summary>The first address.</summary>
+    public IPAddress StartAddress => throw new NotSupportedException();
+
+    /// <summary>The last address.</summary>
+    public IPAddress EndAddress => throw new NotSupportedException();
+
+    /// <summary>Reads a selector.</summary>
+    public static TrafficSelector Parse(string text) => throw new NotSupportedException();
+
+    internal TrafficSelector? Intersect(TrafficSelector other) => throw new NotSupportedException();
+
+    internal bool Contains(TrafficSelector other) => throw new NotSupportedException();
+
+    internal bool IsSubsetOf(IReadOnlyList<TrafficSelector> selectors) => throw new NotSupportedException();
+
+    internal static IReadOnlyList<TrafficSelector> Narrow(IReadOnlyList<TrafficSelector> offered, IReadOnlyList<TrafficSelector> allowed) => throw new NotSupportedException();
+
+    internal static bool SameAs(IReadOnlyList<TrafficSelector> one, IReadOnlyList<TrafficSelector> other) => throw new NotSupportedException();
+
+    internal IEnumerable<(IPAddress Prefix, int Length)> ToPrefixes() => throw new NotSupportedException();
 }

@@ -1,3 +1,5 @@
+using PcpuIpsec.Ike.Messages;
+
 namespace PcpuIpsec.Ike.Proposals;
 
 /// <summary>
@@ -8,6 +10,20 @@ public sealed class CipherSuite
 {
     internal CipherSuite(IReadOnlyList<Transform> transforms) => Transforms = transforms;
 
+    /// <summary>What is offered for IKE where nothing else is asked for.</summary>
+    public static IReadOnlyList<CipherSuite> DefaultIke => throw new NotSupportedException();
+
+    /// <summary>What is offered for ESP where nothing else is asked for.</summary>
+    public static IReadOnlyList<CipherSuite> DefaultEsp => throw new NotSupportedException();
+
     /// <summary>The transforms, in order of preference within each type.</summary>
     internal IReadOnlyList<Transform> Transforms { get; }
+
+    /// <summary>Reads a suite for the IKE SA.</summary>
+    public static CipherSuite ParseIke(string text) => throw new NotSupportedException();
+
+    /// <summary>Reads a suite for Child SAs.</summary>
+    public static CipherSuite ParseEsp(string text) => throw new NotSupportedException();
+
+    internal Proposal ToProposal(byte number, ProtocolId protocol, ReadOnlySpan<byte> spi, bool includeKeyExchange) => throw new NotSupportedException();
 }
