@@ -23,17 +23,20 @@ public sealed class Secret : IDisposable
     /// <param name="bytes">The bytes to copy; may be empty.</param>
     public static Secret CopyOf(ReadOnlySpan<byte> bytes)
     {
-        byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length, pinned: true);
+        Secret secret = Create(bytes.Length, out Span<byte> copy);
         bytes.CopyTo(copy);
-        return new Secret(copy);
+        return secret;
     }
 
-    /// <summary>Makes a secret of a length and lets the caller fill it, so that the bytes are never in two places.</summary>
-    internal static Secret Create(int length, Action<Memory<byte>> fill)
+    /// <summary>Makes a secret of zeroes and lends its bytes to the maker, so that what is written there is never in two places.</summary>
+    /// <param name="length">The length in bytes.</param>
+    /// <param name="bytes">To be filled at once; a maker that fails disposes the secret.</param>
+    internal static Secret Create(int length, out Span<byte> bytes)
     {
-        byte[] bytes = GC.AllocateArray<byte>(length, pinned: true);
-        fill(bytes);
-        return new Secret(bytes);
+        // Pinned: the collector never moves it and so never leaves a copy behind.
+        byte[] memory = GC.AllocateArray<byte>(length, pinned: true);
+        bytes = memory;
+        return new Secret(memory);
     }
 
     /// <summary>Compares in time that depends on the lengths alone.</summary>
