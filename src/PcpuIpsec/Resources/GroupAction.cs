@@ -17,6 +17,13 @@ internal sealed record DeleteChild(int Number) : GroupAction;
 /// <summary>Install the outbound half that was skipped, bound to the CPU.</summary>
 internal sealed record BindOutbound(int Number, int Cpu) : GroupAction;
 
+/// <summary>
+/// Rekey the Child SA and bind the new outbound half to the CPU (RFC 9611 §7, moving). Asked for where the outbound half was in the
+/// data plane before: installing the same keys again would repeat sequence numbers and IVs (RFC 4106 §3.1). Answered by
+/// <see cref="ChildSaGroup.ChildRekeyed"/>, or by <see cref="ChildSaGroup.CreateFailed"/> with the CPU.
+/// </summary>
+internal sealed record MoveChild(int Number, int Cpu) : GroupAction;
+
 /// <summary>Take the outbound half out of the data plane; the inbound half stays.</summary>
 internal sealed record UnbindOutbound(int Number) : GroupAction;
 
@@ -36,5 +43,9 @@ internal enum CreateFailure
     Other,
 }
 
-/// <summary>Where a Child SA that the peer asks for goes: refused with TS_MAX_QUEUE, or its outbound half bound to a CPU, or (null) skipped.</summary>
-internal readonly record struct Placement(bool Refused, int? Cpu);
+/// <summary>Where a Child SA that the peer asks for goes.</summary>
+/// <param name="Refused">No Child SA: answer TS_MAX_QUEUE, or TEMPORARY_FAILURE where <paramref name="Temporary"/> is true.</param>
+/// <param name="Cpu">The CPU that the outbound half serves; null where it is skipped (RFC 9611 §4).</param>
+/// <param name="InboundCpu">The CPU with the fewest Child SAs: where the inbound half's packets best arrive, also where the outbound half is skipped.</param>
+/// <param name="Temporary">Refused because of our own requests under way alone: once they are answered there may be room (RFC 7296 §2.25).</param>
+internal readonly record struct Placement(bool Refused, int? Cpu, int? InboundCpu = null, bool Temporary = false);
