@@ -1,0 +1,126 @@
+using System.Net;
+using PcpuIpsec.Interop;
+
+namespace PcpuIpsec.Netlink;
+
+internal sealed partial class RouteSocket
+{
+    // RT_SCOPE_*
+    private const byte ScopeUniverse = 0, ScopeLink = 253, ScopeNowhere = 255;
+    private const byte TableCompat = 252;
+    private const uint ClonedFlag = 0x200;
+
+    /// <summary>Adds a route; one of the same prefix, metric and table is an error.</summary>
+    public void AddRoute(Route route) => ChangeRoute("add", RouteMessageType.NewRoute, NetlinkFlags.Create | NetlinkFlags.Exclusive, route);
+
+    /// <summary>Adds a route, or puts it in the place of the one with the same prefix, metric and table.</summary>
+    public void ReplaceRoute(Route route) => ChangeRoute("replace", RouteMessageType.NewRoute, NetlinkFlags.Create | NetlinkFlags.Replace, route);
+
+    public void DeleteRoute(Route route) => ChangeRoute("delete", RouteMessageType.DelRoute, NetlinkFlags.None, route);
+
+    /// <summary>Deletes a route; false where there is none such.</summary>
+    public bool TryDeleteRoute(Route route)
+    {
+        try
+        {
+            DeleteRoute(route);
+            return true;
+        }
+        catch (NetlinkException e) when (e.Errno is Libc.ESRCH or Libc.ENODEV)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The routes of both families, of one table or of all; cached and multipath ones left out.</summary>
+    public List<Route> Routes(uint? table = null)
+    {
+        using var request = new NetlinkRequest(RouteMessageType.GetRoute, NetlinkFlags.None);
+        request.Struct(new RouteMessage());
+        List<Route> all = socket.Dump("list routes", request, ParseRoute);
+        return table is { } wanted ? all.FindAll(r => r.Table == wanted) : all;
+    }
+
+    private void ChangeRoute(string verb, ushort type, NetlinkFlags flags, Route route)
+    {
+        IPAddress destination = route.Destination.BaseAddress;
+        bool isDelete = type == RouteMessageType.DelRoute;
+        using var request = new NetlinkRequest(type, flags);
+        request.Struct(new RouteMessage
+        {
+            Family = Family(destination),
+            DestinationLength = (byte)route.Destination.PrefixLength,
+            Table = route.Table < 256 ? (byte)route.Table : TableCompat,
+            Protocol = route.Protocol,
+            Scope = isDelete ? ScopeNowhere : ScopeOf(route),
+            Type = (byte)route.Type,
+        });
+        if (route.Destination.PrefixLength > 0)
+            request.Address(RouteAttribute.Destination, destination);
+        if (route.OutputInterface is { } index)
+            request.U32(RouteAttribute.OutputInterface, (uint)index);
+        if (route.Gateway is { } gateway)
+            request.Address(RouteAttribute.Gateway, gateway);
+        if (route.PreferredSource is { } source)
+            request.Address(RouteAttribute.PreferredSource, source);
+        if (route.Metric is { } metric)
+            request.U32(RouteAttribute.Priority, metric);
+        if (route.Mtu is { } mtu)
+        {
+            int metrics = request.BeginNest(RouteAttribute.Metrics);
+            request.U32(RouteAttribute.MetricMtu, (uint)mtu);
+            request.EndNest(metrics);
+        }
+        request.U32(RouteAttribute.Table, route.Table);
+        socket.Execute($"{verb} {route.Type.ToString().ToLowerInvariant()} route {route.Destination} in table {route.Table}", request);
+    }
+
+    /// <summary>How far the destination is: on the link where no gateway leads there (IPv4; IPv6 ignores it).</summary>
+    private static byte ScopeOf(Route route)
+        => route is { Type: RouteType.Unicast, Gateway: null } && Family(route.Destination.BaseAddress) == AfInet ? ScopeLink : ScopeUniverse;
+
+    private static Route? ParseRoute(ushort type, ReadOnlySpan<byte> payload)
+    {
+        if (type != RouteMessageType.NewRoute)
+            return null;
+        RouteMessage header = Read<RouteMessage>(type, payload, out NetlinkAttributes attributes);
+        if (header.Family is not (AfInet or AfInet6) || (header.Flags & ClonedFlag) != 0)
+            return null;
+        IPAddress destination = AnyAddress(header.Family);
+        uint table = header.Table;
+        int? output = null, mtu = null;
+        IPAddress? gateway = null, source = null;
+        uint? metric = null;
+        foreach (NetlinkAttribute attribute in attributes)
+        {
+            switch (attribute.Type)
+            {
+                case RouteAttribute.Destination: destination = attribute.Address; break;
+                case RouteAttribute.OutputInterface: output = (int)attribute.U32; break;
+                case RouteAttribute.Gateway: gateway = attribute.Address; break;
+                case RouteAttribute.PreferredSource: source = attribute.Address; break;
+                case RouteAttribute.Priority: metric = attribute.U32; break;
+                case RouteAttribute.Table: table = attribute.U32; break;
+                case RouteAttribute.Metrics:
+                    foreach (NetlinkAttribute value in attribute.Nested)
+                    {
+                        if (value.Type == RouteAttribute.MetricMtu)
+                            mtu = (int)value.U32;
+                    }
+                    break;
+            }
+        }
+        return new Route
+        {
+            Destination = new IPNetwork(destination, header.DestinationLength),
+            Type = (RouteType)header.Type,
+            OutputInterface = output,
+            Gateway = gateway,
+            PreferredSource = source,
+            Metric = metric,
+            Table = table,
+            Protocol = header.Protocol,
+            Mtu = mtu,
+        };
+    }
+}
