@@ -35,4 +35,15 @@ internal abstract class PacketCipher : IDisposable
 
     /// <inheritdoc/>
     public abstract void Dispose();
+
+    /// <summary>Every caller lays its packets out by the properties above; one that does not is broken.</summary>
+    protected void CheckLengths(ReadOnlySpan<byte> text, ReadOnlySpan<byte> iv, ReadOnlySpan<byte> icv)
+    {
+        if (iv.Length != IvLength)
+            throw new ArgumentException($"The IV has {iv.Length} bytes; {IvLength} are needed.", nameof(iv));
+        if (icv.Length != IcvLength)
+            throw new ArgumentException($"The ICV has {icv.Length} bytes; {IcvLength} are needed.", nameof(icv));
+        if (text.Length % BlockSize != 0)
+            throw new ArgumentException($"The text has {text.Length} bytes; a multiple of {BlockSize} is needed.", nameof(text));
+    }
 }
