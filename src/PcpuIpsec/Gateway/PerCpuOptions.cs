@@ -11,7 +11,7 @@ public sealed record PerCpuOptions
 
     /// <summary>
     /// Most Child SAs for the tunnel's selectors, the fallback not counted, before the peer is answered TS_MAX_QUEUE
-    /// (RFC 9611 §3.1); null: twice the number of CPUs. 1 to 1024 and at least the number of CPUs.
+    /// (RFC 9611 §3.1): 1 to 16384; null: twice the number of CPUs.
     /// </summary>
     public int? MaxChildSas { get; init; }
 }

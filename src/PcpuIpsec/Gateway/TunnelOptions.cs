@@ -1,5 +1,6 @@
 using System.Net;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Proposals;
 
 namespace PcpuIpsec.Gateway;
 
@@ -39,11 +40,14 @@ public sealed partial record TunnelOptions
     /// <summary>Tunnel or transport mode. Default: tunnel.</summary>
     public IpsecMode Mode { get; init; } = IpsecMode.Tunnel;
 
-    /// <summary>Suites for IKE by keyword, the preferred first.</summary>
-    public IReadOnlyList<string> IkeSuites { get; init; } = ["aes128gcm16-sha256-x25519", "aes256gcm16-sha384-ecp384"];
+    /// <summary>Suites for IKE by keyword (<c>aes128gcm16-sha256-x25519</c>), the preferred first; empty: <see cref="CipherSuite.DefaultIke"/>.</summary>
+    public IReadOnlyList<string> IkeSuites { get; init; } = [];
 
-    /// <summary>Suites for ESP by keyword, the preferred first; with a key exchange for perfect forward secrecy of each Child SA.</summary>
-    public IReadOnlyList<string> EspSuites { get; init; } = ["aes128gcm16", "aes256gcm16"];
+    /// <summary>
+    /// Suites for ESP by keyword (<c>aes256gcm16</c>), the preferred first, with a key exchange (<c>aes256gcm16-x25519</c>) for
+    /// perfect forward secrecy of each Child SA; empty: <see cref="CipherSuite.DefaultEsp"/>.
+    /// </summary>
+    public IReadOnlyList<string> EspSuites { get; init; } = [];
 
     /// <summary>Extended sequence numbers (RFC 4303 §2.2.1): true or false for all ESP suites; null: as each suite's keyword says.</summary>
     public bool? Esn { get; init; }
@@ -69,19 +73,22 @@ public sealed partial record TunnelOptions
     /// <summary>When a Child SA is rekeyed; null: never by time. At least 1 s. Default: 1 h.</summary>
     public TimeSpan? ChildRekeyTime { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>When a Child SA that was not rekeyed stops; null: never by time. Longer than <see cref="ChildRekeyTime"/>. Default: 66 min.</summary>
-    public TimeSpan? ChildLifeTime { get; init; } = TimeSpan.FromMinutes(66);
+    /// <summary>
+    /// When a Child SA that was not rekeyed stops, longer than <see cref="ChildRekeyTime"/>; null: a tenth and
+    /// <see cref="RetransmitGiveUp"/> later than that, or never where that is never.
+    /// </summary>
+    public TimeSpan? ChildLifeTime { get; init; }
 
-    /// <summary>Bytes after which a Child SA is rekeyed; null: never by bytes.</summary>
+    /// <summary>Bytes after which a Child SA is rekeyed; null, the default: never by bytes.</summary>
     public ulong? ChildRekeyBytes { get; init; }
 
-    /// <summary>Bytes after which a Child SA stops; null: never by bytes. More than <see cref="ChildRekeyBytes"/>.</summary>
+    /// <summary>Bytes after which a Child SA stops, more than <see cref="ChildRekeyBytes"/>; null, the default: never by bytes.</summary>
     public ulong? ChildLifeBytes { get; init; }
 
-    /// <summary>Packets after which a Child SA is rekeyed; null: never by packets.</summary>
-    public ulong? ChildRekeyPackets { get; init; }
+    /// <summary>Packets after which a Child SA is rekeyed; null: never by packets. Default: 3·10⁹, in time for sequence numbers of 32 bits.</summary>
+    public ulong? ChildRekeyPackets { get; init; } = 3_000_000_000;
 
-    /// <summary>Packets after which a Child SA stops; null: never by packets. More than <see cref="ChildRekeyPackets"/>.</summary>
+    /// <summary>Packets after which a Child SA stops, more than <see cref="ChildRekeyPackets"/>; null, the default: when its sequence numbers end.</summary>
     public ulong? ChildLifePackets { get; init; }
 
     /// <summary>When the IKE SA is rekeyed; null: never. At least 1 s. Default: 4 h.</summary>

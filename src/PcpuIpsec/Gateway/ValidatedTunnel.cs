@@ -1,0 +1,17 @@
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Ike;
+
+namespace PcpuIpsec.Gateway;
+
+/// <summary>A tunnel whose options were found right, in the terms of the protocol and the data plane. Owns its copy of the pre-shared key.</summary>
+internal sealed record ValidatedTunnel(
+    IkeConnection Connection,
+    TrafficPolicy Policy,
+    Secret PreSharedKey,
+    StartAction StartAction,
+    IReadOnlyList<string> Warnings) : IDisposable
+{
+    public string Name => Connection.Name;
+
+    public void Dispose() => PreSharedKey.Dispose();
+}
