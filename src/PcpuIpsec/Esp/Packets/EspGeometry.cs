@@ -1,0 +1,30 @@
+using PcpuIpsec.Ike.Crypto;
+
+namespace PcpuIpsec.Esp.Packets;
+
+/// <summary>The lengths of an ESP packet (RFC 4303 §2): header, IV, payload with padding and trailer, ICV.</summary>
+internal readonly struct EspGeometry(PacketCipher cipher)
+{
+    /// <summary>SPI and sequence number.</summary>
+    public const int HeaderLength = 8;
+
+    /// <summary>Pad length and next header.</summary>
+    public const int TrailerLength = 2;
+
+    public int IvLength { get; } = cipher.IvLength;
+    public int IcvLength { get; } = cipher.IcvLength;
+    public int BlockSize { get; } = cipher.BlockSize;
+
+    /// <summary>Pad length and next header end on a boundary of four bytes at least (§2.4).</summary>
+    private int Alignment => Math.Max(4, BlockSize);
+
+    /// <summary>Payload, padding and trailer.</summary>
+    public int TextLength(int payloadLength) => (payloadLength + TrailerLength + Alignment - 1) / Alignment * Alignment;
+
+    /// <summary>The whole ESP packet, from the SPI to the ICV.</summary>
+    public int PacketLength(int payloadLength) => HeaderLength + IvLength + TextLength(payloadLength) + IcvLength;
+
+    /// <summary>The longest payload whose ESP packet is not longer than this; may be negative.</summary>
+    public int MaximumPayload(int packetLength)
+        => (packetLength - HeaderLength - IvLength - IcvLength) / Alignment * Alignment - TrailerLength;
+}
