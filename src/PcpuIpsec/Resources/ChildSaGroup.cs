@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using PcpuIpsec.Ike;
 
 namespace PcpuIpsec.Resources;
@@ -11,12 +12,27 @@ internal sealed partial class ChildSaGroup
 {
     private readonly GroupOptions _options;
     private readonly IRandomSource _random;
+    private readonly ResourceIdentifiers _identifiers;
+    private readonly int[] _numbers;
+    private readonly CpuState[] _cpus;
+    private readonly SortedDictionary<int, GroupChild> _children = [];
     private readonly List<GroupAction> _actions = [];
+
+    private bool _up;
+    private bool _weInitiated;
+    private bool _perResource;
+
+    /// <summary>When a Child SA last came, went, or was asked for by either end.</summary>
+    private TimeSpan _lastActivity;
+    private TimeSpan _holdOff;
 
     public ChildSaGroup(GroupOptions options, IRandomSource random)
     {
         _options = options;
         _random = random;
+        _identifiers = new ResourceIdentifiers(random);
+        _numbers = [.. options.Cpus];
+        _cpus = [.. _numbers.Select(number => new CpuState(number))];
     }
 
     /// <summary>When <see cref="Tick"/> is next of use; null where nothing waits for time.</summary>
@@ -33,54 +49,140 @@ internal sealed partial class ChildSaGroup
     /// <param name="weInitiated">We sent IKE_SA_INIT's request.</param>
     /// <param name="perResource">Both ends announced SA_RESOURCE_INFO in IKE_AUTH.</param>
     /// <param name="now">The time.</param>
-    public void IkeSaUp(bool weInitiated, bool perResource, TimeSpan now) => Evaluate(now);
+    public void IkeSaUp(bool weInitiated, bool perResource, TimeSpan now)
+    {
+        _up = true;
+        _weInitiated = weInitiated;
+        _perResource = perResource;
+        _lastActivity = now;
+        _holdOff = GroupTimes.HoldOff + Jitter(GroupTimes.HoldOff / 2);
+        _fallbackNotBefore = now + OneEndFirst(GroupTimes.FallbackGrace);
+        Evaluate(now);
+    }
 
     /// <summary>The IKE SA is gone, and all its Child SAs with it; no <see cref="ChildDown"/> is called for them.</summary>
-    public void IkeSaDown(TimeSpan now) => Evaluate(now);
+    public void IkeSaDown(TimeSpan now)
+    {
+        _up = false;
+        _children.Clear();
+        _reservations.Clear();
+        _actions.Clear();
+        foreach (CpuState cpu in _cpus)
+            cpu.Reset();
+        _fallbackPendingSince = null;
+        _fallbackFailures = 0;
+        _fallbackLosses = 0;
+        _refusedUntil = default;
+        _refusals = 0;
+        _probing = false;
+        Evaluate(now);
+    }
 
     /// <summary>A Child SA is there: the fallback, the answer to <see cref="CreateForCpu"/>, or the peer's that <see cref="Place"/> placed.</summary>
-    public void ChildUp(ChildSaInfo child, TimeSpan now) => Evaluate(now);
+    public void ChildUp(ChildSaInfo child, TimeSpan now)
+    {
+        _lastActivity = now;
+        if (_children.Remove(child.Number, out GroupChild? earlier))
+            Detach(earlier);
+        if (child.IsFallback)
+            AddFallback(child, now);
+        else
+            AddPerCpu(child, now);
+        Evaluate(now);
+    }
 
     /// <summary>A Child SA has new keys; its CPU may be another one.</summary>
-    public void ChildRekeyed(ChildSaInfo child, TimeSpan now) => Evaluate(now);
+    public void ChildRekeyed(ChildSaInfo child, TimeSpan now)
+    {
+        if (_children.TryGetValue(child.Number, out GroupChild? known) && !known.IsFallback)
+        {
+            if (known.MovingTo is { } target)
+                target.Failures = 0;
+            Detach(known);
+            known.OutboundUsed = false;
+            if (!known.Leaving)
+                Attach(known, child.Cpu);
+        }
+
+        Evaluate(now);
+    }
 
     /// <summary>A Child SA is gone: deleted by either end, expired or failed.</summary>
-    public void ChildDown(int number, bool deletedByPeer, TimeSpan now) => Evaluate(now);
+    public void ChildDown(int number, bool deletedByPeer, TimeSpan now)
+    {
+        if (_children.Remove(number, out GroupChild? child))
+        {
+            _lastActivity = now;
+            if (child.IsFallback)
+                FallbackGone(child, now);
+            else
+                PerCpuGone(child, deletedByPeer, now);
+        }
 
-    /// <summary>The answer to <see cref="CreateForCpu"/> or <see cref="MoveChild"/>, or with null to <see cref="CreateFallback"/>, is a refusal.</summary>
-    public void CreateFailed(int? cpu, CreateFailure reason, TimeSpan now) => Evaluate(now);
+        Evaluate(now);
+    }
+
+    /// <summary>
+    /// The answer to <see cref="CreateForCpu"/> or <see cref="MoveChild"/>, or with null to <see cref="CreateFallback"/>, is a refusal.
+    /// Not called for a <see cref="MoveChild"/> whose Child SA went away: <see cref="ChildDown"/> says so.
+    /// </summary>
+    public void CreateFailed(int? cpu, CreateFailure reason, TimeSpan now)
+    {
+        if (cpu is null)
+            FallbackFailed(now);
+        else if (Find(cpu.Value) is { } state)
+            PerCpuFailed(state, reason, now);
+        Evaluate(now);
+    }
 
     /// <summary>A CPU without an outbound SA of its own sends; the selectors are those of its packet (RFC 7296 §2.9).</summary>
-    public void Acquire(int cpu, TrafficSelector? local, TrafficSelector? remote, TimeSpan now) => Evaluate(now);
+    public void Acquire(int cpu, TrafficSelector? local, TrafficSelector? remote, TimeSpan now)
+    {
+        if (_up && Find(cpu) is { IsMissing: true } state)
+            state.Want(local, remote);
+        Evaluate(now);
+    }
 
     /// <summary>A CPU went offline or came online. All are online at first.</summary>
-    public void CpuChanged(int cpu, bool online, TimeSpan now) => Evaluate(now);
+    public void CpuChanged(int cpu, bool online, TimeSpan now)
+    {
+        if (Find(cpu) is { } state && state.Online != online)
+        {
+            state.Online = online;
+            if (!online)
+                WentOffline(state, now);
+        }
+
+        Evaluate(now);
+    }
 
     /// <summary>Time has passed.</summary>
     public void Tick(TimeSpan now) => Evaluate(now);
 
     /// <summary>
-    /// The peer asks for a Child SA with SA_RESOURCE_INFO (not a rekey: that is never refused). Unless refused, the place is reserved
-    /// until <see cref="ChildUp"/>, or <see cref="PlacementFailed"/> where the exchange did not succeed.
-    /// </summary>
-    public Placement Place(TimeSpan now) => new(Refused: _options.Limit == 0, Cpu: null);
-
-    /// <summary>Gives up a reservation of <see cref="Place"/>.</summary>
-    public void PlacementFailed(Placement placement, TimeSpan now) => Evaluate(now);
-
-    /// <summary>
     /// The content of SA_RESOURCE_INFO for a Child SA: random, the same for a CPU as long as the group lives, and empty for
-    /// the fallback and for a surplus Child SA. Says nothing about the CPU's number (RFC 9611 §9).
+    /// the fallback and for a surplus Child SA.
     /// </summary>
-    public byte[] ResourceIdentifier(int? cpu)
+    public byte[] ResourceIdentifier(int? cpu) => cpu is null ? [] : _identifiers.For(cpu.Value);
+
+    private CpuState? Find(int number)
     {
-        byte[] identifier = new byte[8];
-        _random.Fill(identifier);
-        return identifier;
+        int index = Array.BinarySearch(_numbers, number);
+        return index < 0 ? null : _cpus[index];
     }
 
-    private void Evaluate(TimeSpan now)
+    /// <summary>By chance, from zero to the most.</summary>
+    private TimeSpan Jitter(TimeSpan most)
     {
-        NextDeadline = null;
+        Span<byte> bytes = stackalloc byte[4];
+        _random.Fill(bytes);
+        return most * (BinaryPrimitives.ReadUInt32BigEndian(bytes) / (double)uint.MaxValue);
+    }
+
+    /// <summary>The back-off, and up to half of it more by chance, so that two ends do not stay in step.</summary>
+    private TimeSpan Backoff(TimeSpan start, TimeSpan cap, int count)
+    {
+        TimeSpan backoff = GroupTimes.Backoff(start, cap, count);
+        return backoff + Jitter(backoff / 2);
     }
 }

@@ -18,7 +18,7 @@ internal sealed record DeleteChild(int Number) : GroupAction;
 internal sealed record BindOutbound(int Number, int Cpu) : GroupAction;
 
 /// <summary>
-/// Rekey the Child SA and bind the new outbound half to the CPU (RFC 9611 §7, moving). Asked for where the outbound half was in the
+/// Rekey the Child SA and bind the new outbound half to the CPU (RFC 9611 §6). Asked for where the outbound half was in the
 /// data plane before: installing the same keys again would repeat sequence numbers and IVs (RFC 4106 §3.1). Answered by
 /// <see cref="ChildSaGroup.ChildRekeyed"/>, or by <see cref="ChildSaGroup.CreateFailed"/> with the CPU.
 /// </summary>

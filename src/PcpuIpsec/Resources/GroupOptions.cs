@@ -5,10 +5,10 @@ internal sealed record GroupOptions
 {
     /// <summary>Validates the options.</summary>
     /// <param name="cpus">The CPUs that get an outbound SA of their own; empty for a connection with one ordinary Child SA.</param>
-    /// <param name="limit">Most per-CPU Child SAs, whoever asked for them, the fallback not counted.</param>
+    /// <param name="limit">Most per-CPU Child SAs, whoever asked for them, the fallback not counted; 0 is twice as many as CPUs (RFC 9611 §6).</param>
     /// <param name="onDemand">Create them on acquire and not all at once.</param>
     /// <exception cref="PcpuIpsecException">A CPU is negative or listed twice, or the limit is negative.</exception>
-    public GroupOptions(IReadOnlyList<int> cpus, int limit, bool onDemand = false)
+    public GroupOptions(IReadOnlyList<int> cpus, int limit = 0, bool onDemand = false)
     {
         int[] sorted = [.. cpus];
         Array.Sort(sorted);
@@ -23,7 +23,7 @@ internal sealed record GroupOptions
         if (limit < 0)
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"MaxChildSas: {limit} is not a number of Child SAs; 0 and above are.");
         Cpus = sorted;
-        Limit = limit;
+        Limit = limit == 0 ? 2 * sorted.Length : limit;
         OnDemand = onDemand;
     }
 
@@ -33,7 +33,4 @@ internal sealed record GroupOptions
     public int Limit { get; }
 
     public bool OnDemand { get; }
-
-    /// <summary>RFC 9611 §7 recommends to allow at least twice as many Child SAs as there are CPUs.</summary>
-    public static int DefaultLimit(int cpus) => 2 * cpus;
 }
