@@ -1,0 +1,169 @@
+using System.Globalization;
+using System.Xml.Linq;
+
+namespace PcpuIpsec.Measurement;
+
+/// <summary>
+/// Draws throughput over the number of flows (and so of per-CPU SAs in use) as SVG, with the ideal line: what one per-CPU
+/// SA carries, times their number. Follows the viewer's light or dark scheme.
+/// </summary>
+internal static class ThroughputChart
+{
+    private const double Width = 720, Height = 440, Left = 76, Right = 700, Top = 64, Bottom = 340;
+    private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
+
+    private const string Style = """
+        svg { --back: #ffffff; --ink: #1f2328; --soft: #59636e; --grid: #d8dee4; --percpu: #0969da; --onesa: #bc4c00; --plain: #59636e; }
+        @media (prefers-color-scheme: dark) { svg { --back: #0d1117; --ink: #e6edf3; --soft: #9198a1; --grid: #30363d; --percpu: #58a6ff; --onesa: #f0883e; --plain: #9198a1; } }
+        text { font: 13px system-ui, sans-serif; fill: var(--ink); } .title { font-size: 16px; font-weight: 600; } .soft { fill: var(--soft); }
+        .grid { stroke: var(--grid); } .line { fill: none; stroke-width: 2; }
+        .per-cpu { stroke: var(--percpu); fill: var(--percpu); } .one-sa { stroke: var(--onesa); fill: var(--onesa); stroke-dasharray: 7 4; }
+        .plaintext { stroke: var(--plain); fill: var(--plain); stroke-dasharray: 2 4; } .ideal { stroke: var(--percpu); stroke-dasharray: 1 5; stroke-linecap: round; }
+        .mark { stroke-dasharray: none; } path.line { fill: none; }
+        """;
+
+    public static string Draw(LabResults results)
+    {
+        var series = new List<Series>();
+        Add(RunKind.PerCpu, "per-cpu", "one SA per CPU");
+        Add(RunKind.OneSa, "one-sa", "one SA");
+        Add(RunKind.Plaintext, "plaintext", "plaintext");
+
+        Series? perCpu = series.Find(s => s.Class == "per-cpu");
+        if (perCpu?.Points.Find(p => p.Flows == 1) is { } single)
+            series.Add(new("ideal", "ideal", [.. perCpu.Points.Select(p => new Point(p.Flows, p.Flows * single.Value, null))]));
+
+        int most = Math.Max(1, series.SelectMany(s => s.Points).Select(p => p.Flows).DefaultIfEmpty(1).Max());
+        double highest = series.SelectMany(s => s.Points).Select(p => p.Value + (p.Error ?? 0)).DefaultIfEmpty(1).Max();
+        var scale = new Scale(most, NiceStep(highest / 5), highest);
+
+        var root = new XElement(Svg + "svg",
+            new XAttribute("viewBox", Invariant($"0 0 {Width} {Height}")),
+            new XAttribute("width", Width),
+            new XAttribute("height", Height),
+            new XAttribute("role", "img"),
+            new XElement(Svg + "title", "Throughput over the number of Child SAs"),
+            new XElement(Svg + "desc", Describe(series)),
+            new XElement(Svg + "style", Style),
+            new XElement(Svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"), new XAttribute("style", "fill: var(--back)")),
+            Text(Left, 28, "Throughput over the number of Child SAs", "title"),
+            Text(Left, 48, Subtitle(results), "soft"));
+        DrawAxes(root, scale);
+        foreach (Series s in Enumerable.Reverse(series))
+            DrawSeries(root, s, scale);
+        DrawLegend(root, series);
+        return new XDocument(root) + "\n";
+
+        void Add(RunKind kind, string cssClass, string name)
+        {
+            List<Point> points = [.. results.Runs.Where(r => r.Kind == kind).OrderBy(r => r.Flows)
+                .Select(r => new Point(r.Flows, r.Statistics.Mean, r.Statistics.ConfidenceInterval95))];
+            if (points.Count > 0)
+                series.Add(new(cssClass, name, points));
+        }
+    }
+
+    private static string Subtitle(LabResults results)
+        => $"{results.Options.Protocol.ToUpperInvariant()}, {results.Options.Mode} mode{(results.Options.Encapsulation ? ", ESP in UDP" : "")}, "
+            + $"{results.DataPlane.Name} data plane, {results.Options.Seconds} s a run, {results.Host.CpuModel}, Linux {results.Host.Kernel}";
+
+    private static string Describe(List<Series> series)
+        => string.Join("; ", series.Select(s => $"{s.Name}: {string.Join(", ", s.Points.Select(p => Invariant($"{p.Flows} flows {p.Value:0} Mb/s")))}"));
+
+    private static void DrawAxes(XElement root, Scale scale)
+    {
+        for (int i = 0; i * scale.Step <= scale.Top + (scale.Step / 2); i++)
+        {
+            double y = scale.Y(i * scale.Step);
+            root.Add(Line(Left, y, Right, y, "grid"), Text(Left - 10, y + 4, Label(i * scale.Step, scale.Top), "soft", "end"));
+        }
+        int every = Math.Max(1, (int)Math.Ceiling(scale.Flows / 16.0));
+        for (int flows = 1; flows <= scale.Flows; flows++)
+        {
+            if (flows % every == 0 || flows == 1)
+                root.Add(Text(scale.X(flows), Bottom + 20, Invariant($"{flows}"), "soft", "middle"));
+        }
+        root.Add(
+            Text((Left + Right) / 2, Bottom + 42, "flows, each pinned to a CPU (per-CPU SAs in use)", "soft", "middle"),
+            new XElement(Svg + "text", new XAttribute("class", "soft"), new XAttribute("text-anchor", "middle"),
+                new XAttribute("transform", Invariant($"translate(18 {(Top + Bottom) / 2:0.#}) rotate(-90)")), scale.Top >= 2000 ? "Gb/s" : "Mb/s"));
+    }
+
+    private static void DrawSeries(XElement root, Series series, Scale scale)
+    {
+        string path = string.Join(" ", series.Points.Select((p, i) => Invariant($"{(i == 0 ? 'M' : 'L')}{scale.X(p.Flows):0.#} {scale.Y(p.Value):0.#}")));
+        root.Add(new XElement(Svg + "path", new XAttribute("class", $"line {series.Class}"), new XAttribute("d", path)));
+        if (series.Class == "ideal")
+            return;
+        foreach (Point point in series.Points)
+        {
+            double x = scale.X(point.Flows), y = scale.Y(point.Value);
+            if (point.Error is { } error)
+                root.Add(Line(x, scale.Y(Math.Max(0, point.Value - error)), x, scale.Y(point.Value + error), $"{series.Class} mark"));
+            root.Add(Mark(series.Class, x, y));
+        }
+    }
+
+    private static void DrawLegend(XElement root, List<Series> series)
+    {
+        const double Entry = 156, Y = Bottom + 74;
+        for (int i = 0; i < series.Count; i++)
+        {
+            double x = Left + (i * Entry);
+            root.Add(Line(x, Y, x + 30, Y, $"line {series[i].Class}"));
+            if (series[i].Class != "ideal")
+                root.Add(Mark(series[i].Class, x + 15, Y));
+            root.Add(Text(x + 38, Y + 4, series[i].Name));
+        }
+    }
+
+    // A shape a series, so that nobody needs to tell colours apart.
+    private static XElement Mark(string cssClass, double x, double y) => cssClass switch
+    {
+        "per-cpu" => new XElement(Svg + "circle", new XAttribute("class", "mark " + cssClass), new XAttribute("cx", Round(x)), new XAttribute("cy", Round(y)), new XAttribute("r", 4.5)),
+        "one-sa" => new XElement(Svg + "rect", new XAttribute("class", "mark " + cssClass), new XAttribute("x", Round(x - 4)), new XAttribute("y", Round(y - 4)), new XAttribute("width", 8), new XAttribute("height", 8)),
+        _ => new XElement(Svg + "path", new XAttribute("class", "mark " + cssClass), new XAttribute("d", Invariant($"M{x:0.#} {y - 5:0.#}l5 9h-10z"))),
+    };
+
+    private static XElement Line(double x1, double y1, double x2, double y2, string cssClass)
+        => new(Svg + "line", new XAttribute("class", cssClass), new XAttribute("x1", Round(x1)), new XAttribute("y1", Round(y1)), new XAttribute("x2", Round(x2)), new XAttribute("y2", Round(y2)));
+
+    private static XElement Text(double x, double y, string text, string? cssClass = null, string anchor = "start")
+        => new(Svg + "text", cssClass is null ? null : new XAttribute("class", cssClass), new XAttribute("x", Round(x)), new XAttribute("y", Round(y)),
+            anchor == "start" ? null : new XAttribute("text-anchor", anchor), text);
+
+    private static string Label(double megabits, double top)
+        => top >= 2000 ? (megabits / 1000).ToString("0.##", CultureInfo.InvariantCulture) : megabits.ToString("0.##", CultureInfo.InvariantCulture);
+
+    private static double Round(double value) => Math.Round(value, 1);
+
+    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+
+    /// <summary>1, 2 or 5 times a power of ten, and not below what is asked for.</summary>
+    internal static double NiceStep(double atLeast)
+    {
+        if (atLeast <= 0)
+            return 1;
+        double power = Math.Pow(10, Math.Floor(Math.Log10(atLeast)));
+        foreach (double factor in (ReadOnlySpan<double>)[1, 2, 5])
+        {
+            if (factor * power >= atLeast * 0.999999)
+                return factor * power;
+        }
+        return 10 * power;
+    }
+
+    private sealed record Series(string Class, string Name, List<Point> Points);
+
+    private sealed record Point(int Flows, double Value, double? Error);
+
+    private sealed record Scale(int Flows, double Step, double Highest)
+    {
+        public double Top { get; } = Math.Max(1, Math.Ceiling(Highest / Step)) * Step;
+
+        // One flow alone stands in the middle.
+        public double X(int flows) => Flows == 1 ? (Left + Right) / 2 : Left + 30 + ((Right - Left - 60) * (flows - 1) / (Flows - 1));
+
+        public double Y(double value) => Bottom - ((Bottom - ThroughputChart.Top) * value / Top);
+    }
+}
