@@ -59,15 +59,12 @@ internal sealed class PingLog
         if (_sentAt.Count == 0)
             return new(0, 0, _transmitted ?? 0);
 
-        long first = _sentAt.Keys.First(), end = Math.Max(_transmitted ?? 0, _sentAt.Keys.Last());
+        long first = _sentAt.Keys.First(), end = _transmitted ?? _sentAt.Keys.Last();
         double until = _sentAt.Values.Max() - underway.TotalSeconds;
         long sent = 0, lost = 0, before = first - 1;
-        double last = _sentAt[first];
-        for (long number = first; number <= end; number++)
+        foreach ((long number, double at) in Timeline(end))
         {
-            // One whose time is unknown went out no earlier than its predecessor.
-            last = _sentAt.TryGetValue(number, out double at) ? at : last;
-            if (last < from)
+            if (at < from)
             {
                 before++;
             }
@@ -75,13 +72,28 @@ internal sealed class PingLog
             {
                 sent++;
             }
-            else if (last <= until)
+            else if (at <= until)
             {
                 sent++;
                 lost++;
             }
         }
         return new(sent, lost, before);
+    }
+
+    // When each request went out. Ping sends evenly, so one whose time no line tells lies evenly between its neighbours.
+    private IEnumerable<(long Number, double At)> Timeline(long end)
+    {
+        KeyValuePair<long, double> last = _sentAt.First();
+        foreach (KeyValuePair<long, double> known in _sentAt.Where(k => k.Key <= end))
+        {
+            for (long number = last.Key + 1; number < known.Key; number++)
+                yield return (number, last.Value + ((known.Value - last.Value) * (number - last.Key) / (known.Key - last.Key)));
+            yield return (known.Key, known.Value);
+            last = known;
+        }
+        for (long number = last.Key + 1; number <= end; number++)
+            yield return (number, last.Value);
     }
 
     // icmp_seq has 16 bits.
