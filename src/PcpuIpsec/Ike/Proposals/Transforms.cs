@@ -59,8 +59,11 @@ internal enum ExtendedSequenceNumbers : ushort
     Yes = 1,
 }
 
-/// <summary>One transform: its type, its IANA number and, for ciphers that have it, the key length attribute in bits (§3.3.5).</summary>
-internal readonly record struct Transform(TransformType Type, ushort Id, ushort? KeyBits = null);
+/// <summary>
+/// One transform: its type, its IANA number and, for ciphers that have it, the key length attribute in bits (§3.3.5).
+/// Unusable is one that came with attributes that we do not know: it equals none of ours, so it is never chosen (§3.3.6).
+/// </summary>
+internal readonly record struct Transform(TransformType Type, ushort Id, ushort? KeyBits = null, bool Unusable = false);
 
 /// <summary>One proposal as it stands on the wire (RFC 7296 §3.3.1): transforms of one type are alternatives.</summary>
 internal sealed record Proposal(byte Number, ProtocolId Protocol, byte[] Spi, IReadOnlyList<Transform> Transforms);
@@ -75,4 +78,21 @@ internal sealed record ChosenSuite(
     IntegrityAlgorithm Integrity,
     PseudorandomFunction? Prf,
     KeyExchangeMethod KeyExchange,
-    bool Esn);
+    bool Esn)
+{
+    /// <summary>For logs, e.g. <c>AES_GCM_16_256/PRF_HMAC_SHA2_256/CURVE25519</c> or <c>AES_CBC_128/HMAC_SHA2_256_128/ESN</c>.</summary>
+    public override string ToString()
+    {
+        ushort? keyBits = Encryption is EncryptionAlgorithm.ENCR_AES_GCM_16 or EncryptionAlgorithm.ENCR_AES_CBC ? (ushort)KeyBits : null;
+        List<Transform> transforms = [new(TransformType.ENCR, (ushort)Encryption, keyBits)];
+        if (Integrity != IntegrityAlgorithm.NONE)
+            transforms.Add(new(TransformType.INTEG, (ushort)Integrity));
+        if (Prf is { } prf)
+            transforms.Add(new(TransformType.PRF, (ushort)prf));
+        if (KeyExchange != KeyExchangeMethod.NONE)
+            transforms.Add(new(TransformType.KE, (ushort)KeyExchange));
+        if (Esn)
+            transforms.Add(new(TransformType.ESN, (ushort)ExtendedSequenceNumbers.Yes));
+        return string.Join('/', transforms.Select(TransformNames.ToText));
+    }
+}
