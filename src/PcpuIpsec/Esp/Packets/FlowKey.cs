@@ -11,45 +11,45 @@ internal readonly struct FlowKey
     /// <summary>More extension headers than that no host sends.</summary>
     private const int MaximumExtensionHeaders = 16;
 
-    public bool IsIPv6 { get; private init; }
+    public bool IsIPv6 { get; init; }
 
     /// <summary>As a number, IPv4 in the low 32 bits.</summary>
-    public UInt128 Source { get; private init; }
-    public UInt128 Destination { get; private init; }
+    public UInt128 Source { get; init; }
+    public UInt128 Destination { get; init; }
 
     /// <summary>What follows the IP header and the extension headers that RFC 4301 §4.4.1.1 skips (0, 43, 44, 60).</summary>
-    public byte Protocol { get; private init; }
+    public byte Protocol { get; init; }
 
     /// <summary>False in a later IPv6 fragment whose protocol only the first one tells.</summary>
-    public bool HasProtocol { get; private init; }
+    public bool HasProtocol { get; init; }
 
     /// <summary>False in later fragments, in protocols without ports and where the packet ends before them.</summary>
-    public bool HasPorts { get; private init; }
+    public bool HasPorts { get; init; }
 
     /// <summary>For ICMP and ICMPv6 both hold the type in the upper and the code in the lower eight bits; for mobility headers the type above.</summary>
-    public ushort SourcePort { get; private init; }
-    public ushort DestinationPort { get; private init; }
+    public ushort SourcePort { get; init; }
+    public ushort DestinationPort { get; init; }
 
     /// <summary>True for any fragment, the first included.</summary>
-    public bool IsFragment { get; private init; }
+    public bool IsFragment { get; init; }
 
     /// <summary>True for fragments other than the first.</summary>
-    public bool IsLaterFragment { get; private init; }
+    public bool IsLaterFragment { get; init; }
 
     /// <summary>DSCP and ECN.</summary>
-    public byte TrafficClass { get; private init; }
+    public byte TrafficClass { get; init; }
 
     /// <summary>The packet's length by its own header; what was given may be longer.</summary>
-    public int TotalLength { get; private init; }
+    public int TotalLength { get; init; }
 
     /// <summary>The IP header with IPv4 options, without IPv6 extension headers.</summary>
-    public int IpHeaderLength { get; private init; }
+    public int IpHeaderLength { get; init; }
 
     /// <summary>Where the protocol's own header starts, or would start in a later fragment.</summary>
-    public int PayloadOffset { get; private init; }
+    public int PayloadOffset { get; init; }
 
     /// <summary>True where an IPv6 hop-by-hop or routing header is there: ESP stands behind those (RFC 4303 §3.1.1).</summary>
-    public bool HasOuterExtensions { get; private init; }
+    public bool HasOuterExtensions { get; init; }
 
     /// <summary>Reads a packet.</summary>
     /// <returns>False where it is no well-formed IP packet.</returns>
@@ -65,6 +65,9 @@ internal readonly struct FlowKey
             _ => false,
         };
     }
+
+    /// <summary>The same flow as a later fragment of it shows itself.</summary>
+    public FlowKey WithoutPorts() => this with { HasPorts = false, SourcePort = 0, DestinationPort = 0 };
 
     private static bool TryReadIPv4(ReadOnlySpan<byte> packet, out FlowKey key)
     {

@@ -23,14 +23,16 @@ internal sealed class InboundSa : IDisposable
     private LaneCounters _counters;
 
     /// <summary>Copies the keys; the caller still owns its own.</summary>
-    public InboundSa(SaInstallation sa)
+    /// <param name="sa">What was negotiated.</param>
+    /// <param name="highestSequence">Where an SA goes on: the highest sequence number seen.</param>
+    public InboundSa(SaInstallation sa, ulong highestSequence = 0)
     {
         _ciphers = new CipherSource(sa);
         Installation = _ciphers.Installation;
         _cipher = _ciphers.Take();
         _geometry = new EspGeometry(_cipher);
         _esn = sa.Suite.Esn;
-        _window = new ReplayWindow(sa.ReplayWindow, _esn);
+        _window = new ReplayWindow(sa.ReplayWindow, _esn, highestSequence);
         _selectors = new SelectorSet(sa.LocalSelectors, sa.RemoteSelectors);
         _lifetime = new LifetimeMeter(sa.Lifetime);
         _transport = sa.Mode == IpsecMode.Transport;

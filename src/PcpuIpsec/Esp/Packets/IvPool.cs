@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using PcpuIpsec.Ike;
 
 namespace PcpuIpsec.Esp.Packets;
@@ -25,13 +24,4 @@ internal sealed class IvPool(IRandomSource random)
         next.Clear();
         _used += iv.Length;
     }
-}
-
-/// <summary>The operating system's generator; any thread may use it.</summary>
-internal sealed class SystemRandom : IRandomSource
-{
-    public static readonly SystemRandom Instance = new();
-
-    /// <inheritdoc/>
-    public void Fill(Span<byte> destination) => RandomNumberGenerator.Fill(destination);
 }

@@ -4,10 +4,10 @@ using PcpuIpsec.Ike.Crypto;
 namespace PcpuIpsec.Esp.Packets;
 
 /// <summary>What one worker has of its own in an outbound SA.</summary>
-internal sealed class OutboundLane(PacketCipher cipher, IvPool ivs)
+internal sealed class OutboundLane(PacketCipher cipher, IvPool? ivs)
 {
     public readonly PacketCipher Cipher = cipher;
-    public readonly IvPool Ivs = ivs;
+    public readonly IvPool? Ivs = ivs;
     public LaneCounters Counters;
 }
 

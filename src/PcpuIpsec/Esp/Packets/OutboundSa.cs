@@ -49,7 +49,7 @@ internal sealed class OutboundSa : IDisposable
         ArgumentOutOfRangeException.ThrowIfZero(firstSequence);
         _ciphers = new CipherSource(sa);
         Installation = _ciphers.Installation;
-        _random = random ?? SystemRandom.Instance;
+        _random = random ?? new SystemRandom();
         _lanes = new OutboundLane?[workers];
         _shared = workers > 1;
         PacketCipher cipher = _ciphers.Peek();
@@ -98,6 +98,21 @@ internal sealed class OutboundSa : IDisposable
 
     /// <summary>The longest inner IP packet whose outer one is not longer than this.</summary>
     public int MaximumInner(int outerMtu) => Math.Max(0, _geometry.MaximumPayload(outerMtu - OuterHeadersLength) + StrippedLength);
+
+    /// <summary>
+    /// Decides what happens to a packet, given how much the path carries. Where the selectors name ports, later fragments
+    /// would have no SA to go through (RFC 4301 §7), so the outer packet is the one to fragment.
+    /// </summary>
+    /// <param name="key">The packet's selectors.</param>
+    /// <param name="packet">The packet.</param>
+    /// <param name="outerMtu">The longest outer IP packet.</param>
+    public PathMtuAction Decide(in FlowKey key, ReadOnlySpan<byte> packet, int outerMtu)
+    {
+        PathMtuAction action = PathMtu.Decide(key, packet, MaximumInner(outerMtu), Installation.Mode);
+        return action == PathMtuAction.FragmentInner && !_selectors.MatchesOutbound(key.WithoutPorts())
+            ? PathMtuAction.FragmentOuter
+            : action;
+    }
 
     /// <summary>Protects one packet.</summary>
     /// <param name="worker">Who asks.</param>
@@ -219,7 +234,7 @@ internal sealed class OutboundSa : IDisposable
 
         // AEADs need IVs that never come twice under a key, and the sequence number never does (RFC 4106 §3.1).
         if (_randomIv)
-            lane.Ivs.Take(iv);
+            lane.Ivs!.Take(iv);
         else if (!iv.IsEmpty)
             BinaryPrimitives.WriteUInt64BigEndian(iv, sequence);
 
@@ -230,7 +245,7 @@ internal sealed class OutboundSa : IDisposable
 
     private OutboundLane Lane(int worker) => _lanes[_shared ? worker : 0] ?? MakeLane(_shared ? worker : 0);
 
-    private OutboundLane MakeLane(int index) => _lanes[index] = new OutboundLane(_ciphers.Take(), new IvPool(_random));
+    private OutboundLane MakeLane(int index) => _lanes[index] = new OutboundLane(_ciphers.Take(), _randomIv ? new IvPool(_random) : null);
 
     private long Total(Func<OutboundLane, long> counter)
     {

@@ -18,13 +18,15 @@ internal sealed class ReplayWindow
 
     /// <param name="size">Packets that the window holds; 0 turns the check off.</param>
     /// <param name="esn">Sequence numbers have 64 bits, of which the packet carries the lower half.</param>
-    public ReplayWindow(int size, bool esn)
+    /// <param name="highest">Where an SA goes on: the highest number seen.</param>
+    public ReplayWindow(int size, bool esn, ulong highest = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(size);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(size, 1 << 20);
         _size = (uint)size;
         _reach = size == 0 ? UncheckedReach : _size;
         _esn = esn;
+        Highest = highest;
         // One block more than the window needs, since the one that the highest number is in fills gradually.
         _bits = size == 0 ? [] : new ulong[System.Numerics.BitOperations.RoundUpToPowerOf2((_size + 63) / 64 + 1)];
         _mask = (ulong)_bits.Length - 1;
