@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using PcpuIpsec.Esp.Packets;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Crypto;
+using PcpuIpsec.Ike.Proposals;
 using static PcpuIpsec.Tests.Esp.Packets.EspSamples;
 
 namespace PcpuIpsec.Tests.Esp.Packets;
@@ -122,9 +124,9 @@ public sealed class EspRoundTripTests
                 {
                     SaInstallation sa = Sa(suite, mode: mode) with { Encapsulation = udp };
                     using OutboundSa outbound = new(sa, 1);
-                    int alignment = Suites[suite].Encryption == Ike.Proposals.EncryptionAlgorithm.ENCR_AES_CBC ? 16 : 4;
-                    int iv = Ike.Crypto.Algorithms.IvLength(Suites[suite].Encryption);
-                    int icv = Ike.Crypto.Algorithms.IcvLength(Suites[suite].Encryption, Suites[suite].Integrity);
+                    int alignment = Suites[suite].Encryption == EncryptionAlgorithm.ENCR_AES_CBC ? 16 : 4;
+                    int iv = Algorithms.IvLength(Suites[suite].Encryption);
+                    int icv = Algorithms.IcvLength(Suites[suite].Encryption, Suites[suite].Integrity);
                     for (int payload = 0; payload < 40; payload++)
                     {
                         byte[] packet = UdpV4(payload);
