@@ -16,6 +16,9 @@ internal sealed partial class ChildSaGroup
     private int _refusals;
     private bool _probing;
 
+    /// <summary>The longest that a request of ours took that was granted.</summary>
+    private TimeSpan _longestExchange;
+
     private void AddFallback(ChildSaInfo child, TimeSpan now)
     {
         if (child.InitiatedByUs)
@@ -39,6 +42,7 @@ internal sealed partial class ChildSaGroup
                 inboundCpu = asked.Number;
                 asked.PendingSince = null;
                 asked.Failures = 0;
+                _longestExchange = now - since > _longestExchange ? now - since : _longestExchange;
             }
         }
         else if (TakeReservation(child.Cpu) is { } reservation)

@@ -48,7 +48,8 @@ internal sealed partial class ChildSaGroup
 
     /// <summary>
     /// Ours that crossed with one of the peer's, which it asked for while ours was under way: it did not know of ours, and its CPU
-    /// has its own. One for one; those skipped here first.
+    /// has its own. A request that was on its way when ours was answered comes up to an exchange's time later. One for one; those
+    /// skipped here first.
     /// </summary>
     private List<GroupChild> FindDuplicates()
     {
@@ -56,7 +57,7 @@ internal sealed partial class ChildSaGroup
         List<GroupChild> peers = [.. _children.Values.Where(c => !c.IsFallback && !c.InitiatedByUs && !c.Leaving)];
         foreach (GroupChild ours in _children.Values.Where(c => !c.IsFallback && c.InitiatedByUs && !c.Leaving).OrderBy(c => c.Cpu is not null))
         {
-            int index = peers.FindIndex(p => p.RequestedAt >= ours.RequestedAt && p.RequestedAt <= ours.UpAt);
+            int index = peers.FindIndex(p => p.RequestedAt >= ours.RequestedAt && p.RequestedAt <= ours.UpAt + _longestExchange);
             if (index < 0)
                 continue;
             peers.RemoveAt(index);

@@ -75,6 +75,7 @@ internal sealed partial class ChildSaGroup
         _refusedUntil = default;
         _refusals = 0;
         _probing = false;
+        _longestExchange = default;
         Evaluate(now);
     }
 
