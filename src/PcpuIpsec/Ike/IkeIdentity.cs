@@ -55,6 +55,9 @@ internal sealed record IkeIdentity(IdType Type, byte[] Data)
         return Type == IdType.ID_KEY_ID ? $"keyid:{Convert.ToHexStringLower(Data)}" : $"{Type}:{Convert.ToHexStringLower(Data)}";
     }
 
+    /// <summary>The payload behind its generic header, as AUTH covers it (RFC 7296 §2.15: RestOfIDPayload).</summary>
+    public byte[] ToBody() => [(byte)Type, 0, 0, 0, .. Data];
+
     /// <summary>Equal where type and bytes are.</summary>
     public bool Equals(IkeIdentity? other) => other is not null && Type == other.Type && Data.AsSpan().SequenceEqual(other.Data);
 

@@ -1,4 +1,5 @@
 using System.Net;
+using PcpuIpsec.Ike.Messages;
 using PcpuIpsec.Ike.Proposals;
 
 namespace PcpuIpsec.Ike;
@@ -21,14 +22,17 @@ internal sealed record IkeSaFailed(string Connection, PcpuIpsecError Error, stri
 /// <summary>Both directions of a Child SA are installed (outbound may be skipped for a surplus one).</summary>
 internal sealed record ChildSaEstablished(string Connection, ChildSaInfo Child) : IkeNotice(Connection);
 
+/// <summary>A Child SA has new keys and SPIs (RFC 7296 §2.8), perhaps on another CPU; its number is the same.</summary>
+internal sealed record ChildSaRekeyed(string Connection, ChildSaInfo Child) : IkeNotice(Connection);
+
 /// <summary>A Child SA's resource or outbound state changed.</summary>
 internal sealed record ChildSaChanged(string Connection, ChildSaInfo Child) : IkeNotice(Connection);
 
 /// <summary>A Child SA is gone.</summary>
-internal sealed record ChildSaClosed(string Connection, ChildSaInfo Child, string Reason) : IkeNotice(Connection);
+internal sealed record ChildSaClosed(string Connection, ChildSaInfo Child, bool ByPeer, string Reason) : IkeNotice(Connection);
 
 /// <summary>A Child SA could not be created or rekeyed.</summary>
-internal sealed record ChildSaFailed(string Connection, int? Cpu, PcpuIpsecError Error, string Reason) : IkeNotice(Connection);
+internal sealed record ChildSaFailed(string Connection, int? Cpu, PcpuIpsecError Error, string Reason, NotifyType? Notify = null) : IkeNotice(Connection);
 
 /// <summary>One step of an exchange, for the log: what was sent, received or dropped and why.</summary>
 internal sealed record IkeStep(string Connection, string Text) : IkeNotice(Connection);

@@ -71,4 +71,11 @@ internal sealed record SaInstallation
 
     /// <summary>Outbound only: this SA takes over from the one with this SPI (a rekey), in one step.</summary>
     public uint? Replaces { get; init; }
+
+    /// <summary>Zeroes both keys.</summary>
+    public void DisposeKeys()
+    {
+        EncryptionKey.Dispose();
+        IntegrityKey.Dispose();
+    }
 }

@@ -1,0 +1,128 @@
+using PcpuIpsec.Ike.Crypto;
+
+namespace PcpuIpsec.Ike.Exchanges;
+
+/// <summary>How Child SAs come into the data plane and leave it, without a packet lost on the way.</summary>
+internal static class ChildSaInstallation
+{
+    /// <summary>
+    /// Derives the keys and installs: inbound first (§1.3.1), outbound at once where nothing else carries the traffic or
+    /// the exchange was ours, for then the peer's inbound half is there already. A responder's outbound half waits for the
+    /// peer's first packet, for the Delete of the SA it replaces, or for a moment: what is sent earlier may overtake our response.
+    /// </summary>
+    /// <param name="sa">The IKE SA that carried the exchange.</param>
+    /// <param name="terms">What was agreed.</param>
+    /// <param name="ni">The nonce of the exchange's initiator.</param>
+    /// <param name="nr">The nonce of its responder.</param>
+    /// <param name="sharedSecret">Of the exchange's own key exchange, if it had one.</param>
+    /// <param name="weInitiated">Whether the exchange was ours.</param>
+    /// <param name="replaces">The Child SA that this one is the rekeying of.</param>
+    /// <param name="skipOutbound">Keep the outbound half aside (RFC 9611 §3: a surplus one).</param>
+    /// <returns>The Child SA, its inbound half installed.</returns>
+    public static async Step<ChildSa> Install(IkeSa sa, ChildSaTerms terms, byte[] ni, byte[] nr, Secret? sharedSecret, bool weInitiated, ChildSa? replaces = null, bool skipOutbound = false)
+    {
+        IkeSession session = sa.Session;
+        ChildSa child = new(replaces?.Number ?? session.NextNumber(), terms, weInitiated) { Replaces = replaces, Nonces = new ExchangeNonces(ni, nr), IsSurplus = skipOutbound };
+        SaInstallation inbound;
+        using (ChildSaKeyMaterial material = ChildSaKeyMaterial.Derive(terms.Suite, sa.Prf, sa.Keys!.SkD, sharedSecret is null ? [] : sharedSecret.Span, ni, nr))
+        {
+            (inbound, SaInstallation outbound) = terms.ToInstallations(sa, material, weInitiated);
+            child.KeepOutbound(outbound);
+        }
+        try
+        {
+            await sa.Runtime.Ask<SaInstalled>(session, id => new InstallSa(id, inbound));
+        }
+        catch (ExchangeFailure)
+        {
+            child.Retire();
+            RemoveInbound(sa, child);
+            throw;
+        }
+        finally
+        {
+            inbound.DisposeKeys();
+        }
+        bool alone = !session.Live.Any();
+        session.Children.Add(child);
+        if (!skipOutbound && (weInitiated || alone))
+            await InstallOutbound(sa, child);
+        else if (!skipOutbound)
+            child.OutboundTimer = sa.Runtime.After(sa.Connection.OutboundDelay, () => IkeRuntime.Run(InstallOutbound(session.Current, child)));
+        if (sa.Connection.ChildRekeyTime is { } rekey)
+            child.RekeyTimer = sa.Runtime.After(rekey - sa.Runtime.Jitter(rekey, 0.1), () => IkeRuntime.Run(CreateChildSa.Rekey(session, child, null)));
+        return child;
+    }
+
+    /// <summary>Installs the outbound half, unless it was before or the Child SA is given up.</summary>
+    public static async Step<bool> InstallOutbound(IkeSa sa, ChildSa child)
+    {
+        child.OutboundTimer?.Cancel();
+        if (child.State != ChildSaState.Live || child.IsSurplus || child.TakeOutbound() is not { } outbound)
+            return false;
+        outbound = outbound with { Cpu = child.Cpu, Replaces = child.Replaces is { OutboundInstalled: true } old ? old.OutboundSpi : null };
+        // Marked before the answer: whoever removes the child meanwhile must remove this half too.
+        child.OutboundInstalled = true;
+        try
+        {
+            await sa.Runtime.Ask<SaInstalled>(sa.Session, id => new InstallSa(id, outbound));
+        }
+        catch (ExchangeFailure failure) when (failure.Error != PcpuIpsecError.Aborted)
+        {
+            child.OutboundInstalled = false;
+            sa.Runtime.Notice(new ChildSaFailed(sa.Connection.Name, child.Cpu, failure.Error, $"its outbound SA could not be installed: {failure.Message}"));
+            return false;
+        }
+        finally
+        {
+            outbound.DisposeKeys();
+        }
+        if (child.State == ChildSaState.Live && child.Announced)
+            sa.Runtime.Notice(new ChildSaChanged(sa.Connection.Name, child.ToInfo()));
+        return true;
+    }
+
+    /// <summary>Tells the gateway that a Child SA is there, or that it took over from the one that it replaces.</summary>
+    public static void Announce(IkeSa sa, ChildSa child)
+    {
+        child.Announced = true;
+        sa.Runtime.Notice(child.Replaces is null ? new ChildSaEstablished(sa.Connection.Name, child.ToInfo()) : new ChildSaRekeyed(sa.Connection.Name, child.ToInfo()));
+    }
+
+    /// <summary>
+    /// Takes a Child SA out: its outbound half at once, so that traffic goes another way, its inbound half after a while
+    /// for what is under way.
+    /// </summary>
+    public static void Remove(IkeSa sa, ChildSa child, bool byPeer, string reason, TimeSpan grace)
+    {
+        IkeSession session = sa.Session;
+        if (child.State != ChildSaState.Gone)
+        {
+            ChildSa? live = session.FindLive(child.Number);
+            bool last = child.State != ChildSaState.Rekeyed && child.Announced && (live is null || live == child);
+            RemoveOutbound(sa, child);
+            child.Retire();
+            child.State = ChildSaState.Gone;
+            if (last)
+                sa.Runtime.Notice(new ChildSaClosed(sa.Connection.Name, child.ToInfo(), byPeer, reason));
+            if (grace > TimeSpan.Zero)
+            {
+                sa.Runtime.After(grace, () => Remove(sa, child, byPeer, reason, TimeSpan.Zero));
+                return;
+            }
+        }
+        if (grace == TimeSpan.Zero && session.Children.Remove(child))
+            RemoveInbound(sa, child);
+    }
+
+    /// <summary>Takes the outbound half out; its key is never used again.</summary>
+    public static void RemoveOutbound(IkeSa sa, ChildSa child)
+    {
+        if (child.OutboundInstalled)
+            sa.Runtime.Emit(new RemoveSa(SaDirection.Outbound, child.OutboundSpi, sa.Remote.Address));
+        child.OutboundInstalled = false;
+    }
+
+    private static void RemoveInbound(IkeSa sa, ChildSa child)
+        => sa.Runtime.Emit(new RemoveSa(SaDirection.Inbound, child.InboundSpi, sa.Local.Address));
+}

@@ -1,0 +1,317 @@
+using System.Net;
+using PcpuIpsec.Ike.Exchanges;
+using PcpuIpsec.Ike.Messages;
+using PcpuIpsec.Resources;
+
+namespace PcpuIpsec.Ike;
+
+/// <summary>Limits that hold against a hostile network.</summary>
+internal sealed record CoreLimits
+{
+    /// <summary>Half-open IKE SAs from which on initiators must return a cookie first (RFC 7296 §2.6).</summary>
+    public int HalfOpenBeforeCookies { get; init; } = 100;
+
+    /// <summary>Half-open IKE SAs at most; beyond, requests are dropped.</summary>
+    public int HalfOpenMaximum { get; init; } = 1000;
+}
+
+/// <summary>Who decides about resources (RFC 9611).</summary>
+internal interface IResourceKeeper
+{
+    /// <summary>The peer wants one more Child SA.</summary>
+    Placement Place(string connection);
+
+    /// <summary>A place that was given is not used.</summary>
+    void PlacementFailed(string connection, Placement placement);
+
+    /// <summary>The opaque content of SA_RESOURCE_INFO.</summary>
+    byte[] ResourceIdentifier(string connection, int? cpu);
+}
+
+/// <summary>All IKE SAs of one gateway: finds the one that a message is for, makes those that a peer asks for.</summary>
+internal sealed class IkeEngine
+{
+    private readonly Dictionary<ulong, IkeSa> _bySpi = [];
+    private readonly Dictionary<(ulong SpiI, IPEndPoint Remote), IkeSa> _responding = [];
+    private readonly Dictionary<string, ConnectionState> _connections = [];
+    private readonly CoreLimits _limits;
+    private readonly IResourceKeeper _keeper;
+    private readonly IkeCookies _cookies;
+
+    public IkeEngine(IRandomSource random, CoreLimits limits, IResourceKeeper keeper)
+    {
+        (_limits, _keeper) = (limits, keeper);
+        Runtime = new IkeRuntime(random);
+        _cookies = new IkeCookies(Runtime);
+    }
+
+    public IkeRuntime Runtime { get; }
+
+    public IEnumerable<ConnectionState> Connections => _connections.Values;
+
+    /// <summary>IKE SAs that are known, those that linger included.</summary>
+    public int IkeSaCount => _bySpi.Count;
+
+    public ConnectionState? Find(string name) => _connections.GetValueOrDefault(name);
+
+    public void Add(IkeConnection connection)
+    {
+        if (!_connections.TryAdd(connection.Name, new ConnectionState(connection)))
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Name: a connection '{connection.Name}' exists; names are unique.");
+    }
+
+    /// <summary>Initiates, unless the connection is up or coming up.</summary>
+    public void Initiate(ConnectionState state)
+    {
+        state.KeepUp = true;
+        state.RetryTimer?.Cancel();
+        if (state.Connecting is not null || state.Current is not null)
+            return;
+        IkeConnection connection = state.Connection;
+        IkeSa sa = new(this, connection, isInitiator: true, NewSpi(), 0, new IPEndPoint(connection.LocalAddress, connection.IkePort), new IPEndPoint(connection.RemoteAddress, connection.IkePort));
+        Register(sa);
+        state.Connecting = sa;
+        IkeRuntime.Run(Connect(sa));
+    }
+
+    private static async Step<bool> Connect(IkeSa sa)
+    {
+        try
+        {
+            await IkeSaInit.Initiate(sa);
+            return await IkeAuth.Initiate(sa, initialContact: sa.Engine.Find(sa.Connection.Name)?.Current is null);
+        }
+        catch (ExchangeFailure failure)
+        {
+            sa.Terminate(failure.Error, failure.Message);
+            return false;
+        }
+    }
+
+    /// <summary>Closes a connection's IKE SAs, and forgets it where asked to.</summary>
+    public void Close(ConnectionState state, bool forget)
+    {
+        state.KeepUp = false;
+        state.RetryTimer?.Cancel();
+        if (forget)
+            _connections.Remove(state.Connection.Name);
+        state.Connecting?.Terminate(PcpuIpsecError.Aborted, "the connection was closed");
+        foreach (IkeSession session in state.Sessions.ToArray())
+            IkeRuntime.Run(session.Current.Close(null, "the connection was closed"));
+    }
+
+    public ulong NewSpi()
+    {
+        ulong spi;
+        do
+            spi = Runtime.RandomUInt64();
+        while (spi == 0 || _bySpi.ContainsKey(spi));
+        return spi;
+    }
+
+    public void Register(IkeSa sa) => _bySpi[sa.LocalSpi] = sa;
+
+    /// <summary>Takes a datagram; whatever is wrong with it is counted, never thrown.</summary>
+    public void Receive(DatagramReceived datagram)
+    {
+        if (!IkeHeader.TryParse(datagram.Message, out IkeHeader header, out ParseError? error))
+        {
+            Runtime.Count(error.Answer == NotifyType.INVALID_MAJOR_VERSION ? "ike-major-version" : "ike-malformed");
+            return;
+        }
+        if (header.Exchange == ExchangeType.IKE_SA_INIT && !header.IsResponse)
+            ReceiveInit(header, datagram);
+        else if (!_bySpi.TryGetValue(header.FromInitiator ? header.ResponderSpi : header.InitiatorSpi, out IkeSa? sa))
+            Runtime.Count("ike-unknown-spi");
+        else if (header.Exchange == ExchangeType.IKE_SA_INIT)
+            ReceiveInitResponse(sa, header, datagram);
+        else
+            sa.Receive(header, datagram);
+    }
+
+    private void ReceiveInitResponse(IkeSa sa, IkeHeader header, DatagramReceived datagram)
+    {
+        if (header.MessageId != 0 || header.FromInitiator || !sa.IsInitiator || sa.State != IkeSaState.Connecting)
+            Runtime.Count("ike-unexpected");
+        else if (!IkeMessage.TryParseClear(datagram.Message, out _, out IReadOnlyList<Payload> payloads, out _))
+            Runtime.Count("ike-malformed");
+        else if (!sa.Requests.Receive(new IkeReply(sa, header, payloads, datagram.Message)))
+            Runtime.Count("ike-unasked-response");
+    }
+
+    private void ReceiveInit(IkeHeader header, DatagramReceived datagram)
+    {
+        if (header.MessageId != 0 || !header.FromInitiator || header.InitiatorSpi == 0 || header.ResponderSpi != 0)
+        {
+            Runtime.Count("ike-malformed");
+            return;
+        }
+        if (_responding.TryGetValue((header.InitiatorSpi, datagram.Remote), out IkeSa? known))
+        {
+            // §2.1: the same request again gets the same response; another one under the same SPI is not of the same peer.
+            Runtime.Count("ike-repeated-request");
+            if (known.InitResponse.Length > 0 && known.InitRequest.AsSpan().SequenceEqual(datagram.Message))
+                Runtime.Emit(new SendDatagram(datagram.Local, datagram.Remote, known.InitResponse));
+            return;
+        }
+        IkeConnection? connection = _connections.Values.Select(s => s.Connection).FirstOrDefault(c => c.LocalAddress.Equals(datagram.Local.Address) && c.RemoteAddress.Equals(datagram.Remote.Address));
+        if (connection is null || _responding.Count >= _limits.HalfOpenMaximum)
+        {
+            Runtime.Count(connection is null ? "ike-no-connection" : "ike-half-open-limit");
+            return;
+        }
+        if (!IkeMessage.TryParseClear(datagram.Message, out _, out IReadOnlyList<Payload> payloads, out ParseError? error))
+        {
+            Runtime.Count("ike-malformed");
+            if (error.Answer == NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD)
+                AnswerInit(header, datagram, new NotifyPayload(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, [(byte)error.Payload]));
+            return;
+        }
+        if (payloads.Find<SaPayload>() is not { } offered || payloads.Find<KePayload>() is not { } ke || payloads.Find<NoncePayload>() is not { } nonce)
+        {
+            Runtime.Count("ike-malformed");
+            return;
+        }
+        if (_responding.Count >= _limits.HalfOpenBeforeCookies && !_cookies.Accepts(payloads, header.InitiatorSpi, datagram.Remote, nonce.Data))
+        {
+            Runtime.Count("ike-cookies-sent");
+            AnswerInit(header, datagram, new NotifyPayload(NotifyType.COOKIE, _cookies.Make(header.InitiatorSpi, datagram.Remote, nonce.Data)));
+            return;
+        }
+        if (!Proposals.ProposalSelection.TrySelect(offered.Proposals, connection.IkeSuites, ProtocolId.IKE, ke.Method, false, out Proposals.Proposal? answer, out Proposals.ChosenSuite? suite))
+        {
+            Runtime.Notice(new IkeSaFailed(connection.Name, PcpuIpsecError.NoProposalChosen, $"no proposal of {datagram.Remote} is acceptable; ours are {string.Join(", ", connection.IkeSuites)}"));
+            AnswerInit(header, datagram, new NotifyPayload(NotifyType.NO_PROPOSAL_CHOSEN));
+            return;
+        }
+        if (suite.KeyExchange != ke.Method)
+        {
+            ExchangeFailure wrong = ChildSaNegotiation.WrongKeyExchange(suite.KeyExchange);
+            AnswerInit(header, datagram, new NotifyPayload(NotifyType.INVALID_KE_PAYLOAD, wrong.NotifyData));
+            return;
+        }
+        IkeSa sa = new(this, connection, isInitiator: false, header.InitiatorSpi, NewSpi(), datagram.Local, datagram.Remote);
+        Register(sa);
+        _responding.Add((header.InitiatorSpi, datagram.Remote), sa);
+        sa.InitSource = datagram.Remote;
+        IkeRuntime.Run(IkeSaInit.Respond(sa, datagram, payloads, answer, suite));
+    }
+
+    // No state is kept for these, and none has been promised: the responder's SPI is zero (§2.6).
+    private void AnswerInit(IkeHeader header, DatagramReceived datagram, NotifyPayload notify)
+        => Runtime.Emit(new SendDatagram(datagram.Local, datagram.Remote, IkeMessage.BuildClear(header.InitiatorSpi, 0, ExchangeType.IKE_SA_INIT, IkeFlags.Response, 0, [notify])));
+
+    /// <summary>The connection that an authenticating initiator means: by its identity, and by the one it asks for.</summary>
+    public bool TryMatch(IkeSa sa, IkeIdentity initiator, IkeIdentity? responder, out IkeConnection connection)
+    {
+        connection = _connections.Values.Select(s => s.Connection).FirstOrDefault(c =>
+            c.LocalAddress.Equals(sa.Local.Address) && c.RemoteAddress.Equals(sa.Remote.Address)
+            && c.RemoteId == initiator && (responder is null || c.LocalId == responder))!;
+        return connection is not null;
+    }
+
+    /// <summary>An IKE SA is authenticated. A second session for a connection takes over, but for one that both ends began at once.</summary>
+    public void Established(IkeSa sa)
+    {
+        sa.Establish();
+        if (sa.InitSource is { } source)
+            _responding.Remove((sa.SpiI, source));
+        if (Find(sa.Connection.Name) is not { } state)
+            return;
+        if (state.Connecting == sa)
+            state.Connecting = null;
+        IkeSession session = sa.Session;
+        session.SetNumbers(state.NextNumber);
+        IkeSession? other = state.Current;
+        state.Sessions.Add(session);
+        state.RetryDelay = TimeSpan.Zero;
+        Runtime.Notice(new IkeSaEstablished(sa.Connection.Name, sa.SpiI, sa.SpiR, sa.IsInitiator, sa.Local, sa.Remote, sa.Suite!, session.PerResource, sa.Requests.Size));
+        if (other is null)
+            return;
+        bool simultaneous = sa.CreatedAt < other.EstablishedAt && session.InitiatedByUs != other.InitiatedByUs;
+        // Both ends know both initiators' SPIs: the lower goes, deleted by the end that initiated it, once the other can carry the traffic.
+        IkeSession loser = simultaneous && session.FirstSpiI < other.FirstSpiI ? session : other;
+        state.Sessions.Remove(loser);
+        state.Sessions.Insert(0, loser);
+        if (!simultaneous || loser.InitiatedByUs)
+            Runtime.After(sa.Connection.InboundGrace, () => IkeRuntime.Run(loser.Current.Close(null, "another IKE SA serves the connection")));
+    }
+
+    /// <summary>The peer says that this is its only IKE SA (§2.4): what it had before is gone.</summary>
+    public void InitialContact(IkeSa sa)
+    {
+        // Not those that were made after this one was begun: both ends may have begun at once.
+        foreach (IkeSession old in Find(sa.Connection.Name)?.Sessions.Where(s => s != sa.Session && s.EstablishedAt < sa.CreatedAt).ToArray() ?? [])
+            old.Current.Terminate(null, "the peer has started anew");
+    }
+
+    /// <summary>An IKE SA has ended.</summary>
+    public void Closed(IkeSa sa, bool endsSession, bool connecting, PcpuIpsecError? error, string reason)
+    {
+        if (sa.InitSource is { } source)
+            _responding.Remove((sa.SpiI, source));
+        if (connecting)
+        {
+            Runtime.Notice(new IkeSaFailed(sa.Connection.Name, error ?? PcpuIpsecError.Aborted, reason));
+        }
+        else if (endsSession)
+        {
+            Runtime.Notice(new IkeSaClosed(sa.Connection.Name, sa.SpiI, sa.SpiR, error, reason));
+        }
+        if (Find(sa.Connection.Name) is not { } state)
+            return;
+        bool ours = state.Connecting == sa;
+        if (ours)
+            state.Connecting = null;
+        bool wasUp = endsSession && state.Sessions.Remove(sa.Session);
+        if (ours && !state.WasUp)
+            state.KeepUp = false;
+        if (state.KeepUp && (ours || wasUp) && state.Current is null && state.Connecting is null)
+            RetryLater(state);
+    }
+
+    // A connection that was up once is brought up again, ever more slowly; one that never was is its owner's to try again.
+    private void RetryLater(ConnectionState state)
+    {
+        TimeSpan delay = state.RetryDelay == TimeSpan.Zero ? TimeSpan.FromSeconds(1) : state.RetryDelay * 2;
+        state.RetryDelay = delay > TimeSpan.FromMinutes(1) ? TimeSpan.FromMinutes(1) : delay;
+        state.RetryTimer = Runtime.After(state.RetryDelay + Runtime.Jitter(state.RetryDelay, 0.5), () => Initiate(state));
+    }
+
+    /// <summary>Nothing may come for it any more.</summary>
+    public void Forget(IkeSa sa) => _bySpi.Remove(sa.LocalSpi);
+
+    public Placement Place(IkeConnection connection) => _keeper.Place(connection.Name);
+
+    public void PlacementFailed(IkeConnection connection, Placement placement) => _keeper.PlacementFailed(connection.Name, placement);
+
+    public byte[] ResourceIdentifier(IkeConnection connection, int? cpu) => _keeper.ResourceIdentifier(connection.Name, cpu);
+}
+
+/// <summary>One connection: its options and the sessions that serve it.</summary>
+internal sealed class ConnectionState(IkeConnection connection)
+{
+    private int _lastNumber;
+
+    public IkeConnection Connection { get; } = connection;
+
+    /// <summary>Our attempt that is under way.</summary>
+    public IkeSa? Connecting { get; set; }
+
+    /// <summary>Oldest first; the last serves the connection.</summary>
+    public List<IkeSession> Sessions { get; } = [];
+
+    public IkeSession? Current => Sessions.LastOrDefault();
+
+    /// <summary>Asked to be up: brought up again when it goes down.</summary>
+    public bool KeepUp { get; set; }
+
+    public bool WasUp => _lastNumber > 0;
+
+    public TimeSpan RetryDelay { get; set; }
+
+    public IkeTimer? RetryTimer { get; set; }
+
+    /// <summary>Numbers of Child SAs are unique within a connection.</summary>
+    public int NextNumber() => ++_lastNumber;
+}

@@ -1,0 +1,52 @@
+namespace PcpuIpsec.Ike;
+
+/// <summary>
+/// One authenticated relation with a peer: the IKE SA, those that replace it when it is rekeyed (RFC 7296 §2.18), and
+/// the Child SAs, which a rekey hands on as they are.
+/// </summary>
+internal sealed class IkeSession(IkeSa first)
+{
+    private Func<int>? _nextNumber;
+
+    /// <summary>The IKE SA that carries new exchanges.</summary>
+    public IkeSa Current { get; set; } = first;
+
+    /// <summary>Whether we made the first IKE SA; rekeys do not change it.</summary>
+    public bool InitiatedByUs { get; } = first.IsInitiator;
+
+    /// <summary>Both ends announced SA_RESOURCE_INFO (RFC 9611 §3).</summary>
+    public bool PerResource { get; set; }
+
+    public TimeSpan? EstablishedAt { get; set; }
+
+    public bool Closed { get; set; }
+
+    public List<ChildSa> Children { get; } = [];
+
+    /// <summary>True while the IKE SA is being rekeyed by us.</summary>
+    public bool RekeyingByUs { get; set; }
+
+    public IkeTimer? RekeyTimer { get; set; }
+
+    /// <summary>Child SAs that are being made or rekeyed by us at the moment.</summary>
+    public int CreationsUnderWay { get; set; }
+
+    /// <summary>The initiator's SPI of the first IKE SA.</summary>
+    public ulong FirstSpiI { get; } = first.SpiI;
+
+    /// <summary>Where the numbers of Child SAs come from.</summary>
+    public void SetNumbers(Func<int> next) => _nextNumber = next;
+
+    public int NextNumber() => _nextNumber!();
+
+    public IEnumerable<ChildSa> Live => Children.Where(c => c.State == ChildSaState.Live);
+
+    public ChildSa? FindLive(int number) => Children.LastOrDefault(c => c.Number == number && c.State == ChildSaState.Live);
+
+    public ChildSa? FindByInbound(uint spi) => Children.FirstOrDefault(c => c.InboundSpi == spi && c.State != ChildSaState.Gone);
+
+    public ChildSa? FindByOutbound(uint spi) => Children.FirstOrDefault(c => c.OutboundSpi == spi && c.State != ChildSaState.Gone);
+
+    /// <summary>The Child SA that says what properties the group has.</summary>
+    public ChildSa? Model => Live.FirstOrDefault(c => c.IsFallback) ?? Live.FirstOrDefault();
+}
