@@ -47,7 +47,7 @@ internal static class NextHeaders
 /// <summary>The default padding, 1, 2, 3, … (RFC 4303 §2.4).</summary>
 internal static class EspPadding
 {
-    private static readonly byte[] Sequence = [.. Enumerable.Range(1, 255).Select(static i => (byte)i)];
+    private static readonly byte[] _sequence = [.. Enumerable.Range(1, 255).Select(static i => (byte)i)];
 
-    public static ReadOnlySpan<byte> Bytes => Sequence;
+    public static ReadOnlySpan<byte> Bytes => _sequence;
 }

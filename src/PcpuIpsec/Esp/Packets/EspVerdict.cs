@@ -78,10 +78,10 @@ internal static class EspVerdicts
     /// <summary>How many verdicts there are, for arrays of counters indexed by them.</summary>
     public const int Count = (int)EspVerdict.OutBuffer + 1;
 
-    private static readonly string[] Names = MakeNames();
+    private static readonly string[] _names = MakeNames();
 
     /// <summary>The counter's name: the one of /proc/net/xfrm_stat where the kernel has one for the thing.</summary>
-    public static string Counter(EspVerdict verdict) => Names[(int)verdict];
+    public static string Counter(EspVerdict verdict) => _names[(int)verdict];
 
     private static string[] MakeNames()
     {

@@ -5,7 +5,7 @@ namespace PcpuIpsec.Tests.Esp.Packets;
 
 public sealed class FlowKeyTests
 {
-    private static readonly byte[] Ports = [0x11, 0x22, 0x33, 0x44, 0, 0, 0, 0, 0, 0, 0, 0];
+    private static readonly byte[] _ports = [0x11, 0x22, 0x33, 0x44, 0, 0, 0, 0, 0, 0, 0, 0];
 
     [Theory]
     [InlineData(6)]
@@ -15,13 +15,13 @@ public sealed class FlowKeyTests
     [InlineData(136)]
     public void Ports_are_read_behind_IPv4_options_and_IPv6_headers(byte protocol)
     {
-        byte[] chain = [60, 0, 0, 0, 0, 0, 0, 0, 43, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, protocol, 0, 4, 0, 0, 0, 0, 0, .. Ports];
-        foreach (byte[] packet in (byte[][])[V4(protocol, Ports), V4(protocol, Ports, options: [1, 1, 1, 0]), V6(protocol, Ports), V6(0, chain)])
+        byte[] chain = [60, 0, 0, 0, 0, 0, 0, 0, 43, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, protocol, 0, 4, 0, 0, 0, 0, 0, .. _ports];
+        foreach (byte[] packet in (byte[][])[V4(protocol, _ports), V4(protocol, _ports, options: [1, 1, 1, 0]), V6(protocol, _ports), V6(0, chain)])
         {
             FlowKey key = Read(packet);
             Assert.Equal((protocol, true, true, (ushort)0x1122, (ushort)0x3344), (key.Protocol, key.HasProtocol, key.HasPorts, key.SourcePort, key.DestinationPort));
             Assert.Equal(packet.Length, key.TotalLength);
-            Assert.Equal(packet.Length - Ports.Length, key.PayloadOffset);
+            Assert.Equal(packet.Length - _ports.Length, key.PayloadOffset);
             Assert.False(key.IsFragment);
             Assert.Equal(Number(key.IsIPv6 ? "2001:db8:a::1" : "10.1.0.1"), key.Source);
             Assert.Equal(Number(key.IsIPv6 ? "2001:db8:b::2" : "10.2.0.2"), key.Destination);
@@ -39,25 +39,25 @@ public sealed class FlowKeyTests
     [Fact]
     public void A_first_fragment_has_ports_and_a_later_one_has_none()
     {
-        byte[] first = V4(17, Ports), later = V4(17, Ports);
+        byte[] first = V4(17, _ports), later = V4(17, _ports);
         first[6] = 0x20;
         later[7] = 1;
         Assert.Equal((true, false, true), (Read(first).IsFragment, Read(first).IsLaterFragment, Read(first).HasPorts));
         Assert.Equal((true, true, false), (Read(later).IsFragment, Read(later).IsLaterFragment, Read(later).HasPorts));
-        FlowKey firstV6 = Read(V6(44, [17, 0, 0, 1, 0, 0, 0, 9, .. Ports]));
+        FlowKey firstV6 = Read(V6(44, [17, 0, 0, 1, 0, 0, 0, 9, .. _ports]));
         Assert.Equal((true, false, true, (byte)17), (firstV6.IsFragment, firstV6.IsLaterFragment, firstV6.HasPorts, firstV6.Protocol));
-        FlowKey laterV6 = Read(V6(44, [17, 0, 0, 9, 0, 0, 0, 9, .. Ports]));
+        FlowKey laterV6 = Read(V6(44, [17, 0, 0, 9, 0, 0, 0, 9, .. _ports]));
         Assert.Equal((true, true, false, true), (laterV6.IsFragment, laterV6.IsLaterFragment, laterV6.HasPorts, laterV6.HasProtocol));
         // What is in it starts with a header that only the first fragment shows in full.
-        FlowKey hidden = Read(V6(44, [60, 0, 0, 9, 0, 0, 0, 9, .. Ports]));
+        FlowKey hidden = Read(V6(44, [60, 0, 0, 9, 0, 0, 0, 9, .. _ports]));
         Assert.Equal((false, false), (hidden.HasProtocol, hidden.HasPorts));
     }
 
     [Fact]
     public void AH_and_ESP_are_protocols_and_not_skipped()
     {
-        Assert.Equal(51, Read(V6(51, [17, 4, 0, 0, .. new byte[20], .. Ports])).Protocol);
-        Assert.Equal(50, Read(V6(50, Ports)).Protocol);
+        Assert.Equal(51, Read(V6(51, [17, 4, 0, 0, .. new byte[20], .. _ports])).Protocol);
+        Assert.Equal(50, Read(V6(50, _ports)).Protocol);
     }
 
     [Fact]
@@ -107,7 +107,7 @@ public sealed class FlowKeyTests
         Assert.False(Set(Tcp, 0, ushort.MaxValue).MatchesOutbound(later));
         // OPAQUE is for what has no port, not for what has one.
         Assert.False(Set(Udp, ushort.MaxValue, 0).MatchesOutbound(Read(UdpV4(40))));
-        FlowKey hidden = Read(V6(44, [60, 0, 0, 9, 0, 0, 0, 9, .. Ports]));
+        FlowKey hidden = Read(V6(44, [60, 0, 0, 9, 0, 0, 0, 9, .. _ports]));
         SelectorSet any = new([Any(true)], [Any(true)]), udp = new([Any(true) with { Protocol = Udp }], [Any(true)]);
         Assert.True(any.MatchesInbound(hidden));
         Assert.False(udp.MatchesInbound(hidden));
