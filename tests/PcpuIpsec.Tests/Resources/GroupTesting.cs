@@ -128,12 +128,12 @@ internal sealed class GroupUnderTest
         OutboundInstalled = fallback || cpu is not null,
         InitiatedByUs = ours,
         Mode = IpsecMode.Tunnel,
-        Suite = Suite,
+        Suite = _suite,
         LocalSelectors = [],
         RemoteSelectors = [],
     };
 
-    private static readonly ChosenSuite Suite = new(default, 128, default, null, default, false);
+    private static readonly ChosenSuite _suite = new(default, 128, default, null, default, false);
 
     public static IEnumerable<GroupAction> CreateFor(params int[] cpus) => cpus.Select(c => new CreateForCpu(c));
 }
