@@ -4,6 +4,9 @@ namespace PcpuIpsec.Interop;
 
 internal static unsafe partial class Libc
 {
+    public const int EAFNOSUPPORT = 97;
+    public const int EADDRINUSE = 98;
+
     public const int AF_INET = 2;
     public const int AF_INET6 = 10;
     public const int SOCK_DGRAM = 2;
@@ -30,6 +33,8 @@ internal static unsafe partial class Libc
     public const int IP_MTU_DISCOVER = 10;
     public const int IP_RECVTOS = 13;
     public const int IP_MTU = 14;
+    public const int IP_PMTUDISC_DONT = 0;
+    public const int IP_PMTUDISC_WANT = 1;
     public const int IP_PMTUDISC_DO = 2;
 
     // linux/in6.h
@@ -38,12 +43,13 @@ internal static unsafe partial class Libc
     public const int IPV6_V6ONLY = 26;
     public const int IPV6_HDRINCL = 36;
     public const int IPV6_PKTINFO = 50;
-    public const int IPV6_DONTFRAG = 62;
     public const int IPV6_RECVTCLASS = 66;
     public const int IPV6_TCLASS = 67;
 
     public const int MSG_DONTWAIT = 0x40;
     public const short POLLIN = 0x0001;
+    public const short POLLOUT = 0x0004;
+    public const short POLLNVAL = 0x0020;
     public const int EFD_CLOEXEC = 0x80000;
     public const int EFD_NONBLOCK = 0x800;
 

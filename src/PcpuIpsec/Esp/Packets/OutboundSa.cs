@@ -80,6 +80,9 @@ internal sealed class OutboundSa : IDisposable
     /// <summary>Packets refused.</summary>
     public long Drops => Total(static lane => Volatile.Read(ref lane.Counters.Drops));
 
+    /// <summary>What another object for this SA has to begin with. Exact while no worker is inside.</summary>
+    public ulong NextSequence => Volatile.Read(ref _numbers.Sequence) + 1;
+
     /// <summary>True once a hard limit was reached: it protects nothing any more.</summary>
     public bool Expired => _lifetime.Expired;
 

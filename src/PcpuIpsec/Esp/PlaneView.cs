@@ -1,0 +1,52 @@
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Esp.Packets;
+
+namespace PcpuIpsec.Esp;
+
+/// <summary>A policy as the workers look at it.</summary>
+internal sealed class PolicyEntry(TrafficPolicy policy, int workers, UInt128? icmpSourceIPv4, UInt128? icmpSourceIPv6)
+{
+    private readonly long[] _nextAcquire = new long[workers];
+
+    public TrafficPolicy Policy { get; } = policy;
+    public SelectorSet Selectors { get; } = new(policy.LocalSelectors, policy.RemoteSelectors);
+
+    /// <summary>Narrow policies are looked at before wide ones.</summary>
+    public UInt128 Width { get; } = policy.RemoteSelectors.Aggregate(UInt128.Zero, static (sum, s) => UInt128.Max(sum, s.End - s.Start));
+
+    /// <summary>Our address that ICMP messages to a packet's sender come from, where we have one of its family.</summary>
+    public UInt128? IcmpSource(bool isIPv6) => isIPv6 ? icmpSourceIPv6 : icmpSourceIPv4;
+
+    /// <summary>At most one acquire a second for each worker.</summary>
+    public bool MayAcquire(int worker, long now)
+    {
+        if (now < _nextAcquire[worker])
+            return false;
+        _nextAcquire[worker] = now + 1000;
+        return true;
+    }
+}
+
+/// <summary>One policy and the SAs that one worker uses for it.</summary>
+internal readonly record struct OutboundRoute(PolicyEntry Policy, OutboundEntry? Own, OutboundEntry? Fallback);
+
+/// <summary>A socket that brings ESP packets.</summary>
+/// <param name="Fd">Its descriptor.</param>
+/// <param name="HasIPv4Header">True for raw IPv4 sockets, whose packets begin with it.</param>
+internal readonly record struct EspSocket(int Fd, bool HasIPv4Header);
+
+/// <summary>What one worker works by. Never changed once published: a change makes a new one.</summary>
+internal sealed record WorkerView(long Version, OutboundRoute[] Routes, Dictionary<uint, InboundEntry> Inbound, EspSocket[] Sockets)
+{
+    /// <summary>The first policy that covers a packet; its index, or -1.</summary>
+    public int Find(in FlowKey key)
+    {
+        OutboundRoute[] routes = Routes;
+        for (int i = 0; i < routes.Length; i++)
+        {
+            if (routes[i].Policy.Selectors.MatchesOutbound(key))
+                return i;
+        }
+        return -1;
+    }
+}
