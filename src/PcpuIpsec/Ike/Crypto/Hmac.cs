@@ -9,11 +9,10 @@ internal sealed class Hmac : IDisposable
     private const int LongestHash = 64;
 
     private readonly IncrementalHash _hash;
-    private readonly int _icvLength;
 
     public Hmac(IntegrityAlgorithm integrity, ReadOnlySpan<byte> key)
     {
-        _icvLength = Algorithms.IcvLength(integrity);
+        IcvLength = Algorithms.IcvLength(integrity);
         _hash = IncrementalHash.CreateHMAC(
             integrity switch
             {
@@ -25,7 +24,7 @@ internal sealed class Hmac : IDisposable
             key);
     }
 
-    public int IcvLength => _icvLength;
+    public int IcvLength { get; }
 
     /// <summary>The ICV over associated | iv | text | trailer (RFC 7296 §3.14, RFC 4303 §3.3.2.1).</summary>
     public void Compute(ReadOnlySpan<byte> associated, ReadOnlySpan<byte> iv, ReadOnlySpan<byte> text, ReadOnlySpan<byte> trailer, Span<byte> icv)
@@ -38,13 +37,13 @@ internal sealed class Hmac : IDisposable
         if (!trailer.IsEmpty)
             _hash.AppendData(trailer);
         _hash.GetHashAndReset(whole);
-        whole[.._icvLength].CopyTo(icv);
+        whole[..IcvLength].CopyTo(icv);
     }
 
     /// <summary>Compares in time that does not depend on where the two differ.</summary>
     public bool Verify(ReadOnlySpan<byte> associated, ReadOnlySpan<byte> iv, ReadOnlySpan<byte> text, ReadOnlySpan<byte> trailer, ReadOnlySpan<byte> icv)
     {
-        Span<byte> expected = stackalloc byte[_icvLength];
+        Span<byte> expected = stackalloc byte[IcvLength];
         Compute(associated, iv, text, trailer, expected);
         return CryptographicOperations.FixedTimeEquals(expected, icv);
     }

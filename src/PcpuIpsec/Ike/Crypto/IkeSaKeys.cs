@@ -7,12 +7,10 @@ namespace PcpuIpsec.Ike.Crypto;
 /// <summary>The seven keys of an IKE SA (RFC 7296 §2.14). "i" is the initiator of the exchange that made this SA.</summary>
 internal sealed class IkeSaKeys : IDisposable
 {
-    private readonly ChosenSuite _suite;
-
     /// <summary>{SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).</summary>
     private IkeSaKeys(ChosenSuite suite, ReadOnlySpan<byte> skeyseed, ReadOnlySpan<byte> ni, ReadOnlySpan<byte> nr, ulong spiI, ulong spiR)
     {
-        _suite = suite;
+        Suite = suite;
         PseudorandomFunction prf = PrfOf(suite);
         int prfLength = Algorithms.OutputLength(prf);
         int integrityLength = Algorithms.IsAead(suite.Encryption) ? 0 : Algorithms.KeyLength(suite.Integrity);
@@ -57,7 +55,7 @@ internal sealed class IkeSaKeys : IDisposable
     public Secret SkPr { get; }
 
     /// <summary>What was negotiated for this IKE SA.</summary>
-    public ChosenSuite Suite => _suite;
+    public ChosenSuite Suite { get; }
 
     /// <summary>The keys of a new IKE SA: SKEYSEED = prf(Ni | Nr, g^ir) (RFC 7296 §2.14).</summary>
     public static IkeSaKeys Derive(ChosenSuite suite, ReadOnlySpan<byte> sharedSecret, ReadOnlySpan<byte> ni, ReadOnlySpan<byte> nr, ulong spiI, ulong spiR)
@@ -88,10 +86,10 @@ internal sealed class IkeSaKeys : IDisposable
     }
 
     /// <summary>A new cipher for what the initiator of this SA sends.</summary>
-    public PacketCipher CipherOfInitiator() => PacketCiphers.Create(_suite.Encryption, SkEi.Span, _suite.Integrity, SkAi.Span);
+    public PacketCipher CipherOfInitiator() => PacketCiphers.Create(Suite.Encryption, SkEi.Span, Suite.Integrity, SkAi.Span);
 
     /// <summary>A new cipher for what the responder of this SA sends.</summary>
-    public PacketCipher CipherOfResponder() => PacketCiphers.Create(_suite.Encryption, SkEr.Span, _suite.Integrity, SkAr.Span);
+    public PacketCipher CipherOfResponder() => PacketCiphers.Create(Suite.Encryption, SkEr.Span, Suite.Integrity, SkAr.Span);
 
     /// <inheritdoc/>
     public void Dispose()
