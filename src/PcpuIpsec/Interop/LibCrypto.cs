@@ -13,13 +13,13 @@ internal static unsafe partial class LibCrypto
     /// <summary>Do not tear the library down at exit while other threads may still be in it; .NET asks for the same.</summary>
     private const ulong OPENSSL_INIT_NO_ATEXIT = 0x00080000;
 
-    private static readonly Lazy<string?> Obstacle = new(FindObstacle);
+    private static readonly Lazy<string?> _obstacle = new(FindObstacle);
 
     /// <summary>Refuses to go on where the library is missing or too old; what creates objects of it calls this first.</summary>
     /// <exception cref="PcpuIpsecException">With the reason HostUnable; the message names what is missing.</exception>
     public static void EnsureUsable()
     {
-        if (Obstacle.Value is { } obstacle)
+        if (_obstacle.Value is { } obstacle)
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, obstacle);
     }
 

@@ -24,7 +24,7 @@ internal enum KeyExchangeKind
 /// <param name="SecretLength">Length of the shared secret.</param>
 internal sealed record KeyExchangeGroup(KeyExchangeMethod Method, KeyExchangeKind Kind, string Type, string? Name, int PublicLength, int SecretLength)
 {
-    private static readonly KeyExchangeGroup[] All =
+    private static readonly KeyExchangeGroup[] _all =
     [
         new(KeyExchangeMethod.MODP_2048, KeyExchangeKind.FiniteField, "DH", "modp_2048", 256, 256),
         new(KeyExchangeMethod.MODP_3072, KeyExchangeKind.FiniteField, "DH", "modp_3072", 384, 384),
@@ -37,5 +37,5 @@ internal sealed record KeyExchangeGroup(KeyExchangeMethod Method, KeyExchangeKin
     ];
 
     /// <summary>The group of a method; null where there is none.</summary>
-    public static KeyExchangeGroup? Find(KeyExchangeMethod method) => Array.Find(All, group => group.Method == method);
+    public static KeyExchangeGroup? Find(KeyExchangeMethod method) => Array.Find(_all, group => group.Method == method);
 }

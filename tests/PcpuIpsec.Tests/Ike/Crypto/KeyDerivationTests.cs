@@ -7,18 +7,18 @@ namespace PcpuIpsec.Tests.Ike.Crypto;
 public class KeyDerivationTests
 {
     // NIST's vector for the key derivation of IKEv2 (SP 800-135, CAVS 14.1) with SHA-256; also in OpenSSL's evpkdf_ikev2.txt.
-    private static readonly byte[] Ni = Hex.Bytes("3651fef5c9c35e93");
-    private static readonly byte[] Nr = Hex.Bytes("c09a8b90a3f04d59");
+    private static readonly byte[] _ni = Hex.Bytes("3651fef5c9c35e93");
+    private static readonly byte[] _nr = Hex.Bytes("c09a8b90a3f04d59");
     private const ulong SpiI = 0x8e5c3ae507221684;
     private const ulong SpiR = 0xb1f201bb155c3acd;
 
-    private static readonly byte[] Gir = Hex.Bytes(
+    private static readonly byte[] _gir = Hex.Bytes(
         """
         d084a30166a50fb7325c3960874a839449ef9741c2f4f947d0201dd8c1269273d79509f37e3ca3eb4fa2fe2a28254e289cd3f34dad4eb4df1a07685a4b8a94fa
         61e2491f7598b3ce65547ff133b3f63d1ac4175eaa695033f3cedb026a6873a36455172a8540b8a5d23a0143bed0390ee49b168269d75fffee9fb62be965993c
         """);
 
-    private static readonly byte[] GirNew = Hex.Bytes(
+    private static readonly byte[] _girNew = Hex.Bytes(
         """
         52f00ab174c25d5b7139ae5ff4e8e9eddee5992d2e36adf8a559ffd90dab1442e4fbe429d320c0f33552a17d1557fa41ea70e8fb916c4fa27ed52b5f8ebd8461
         afa78f1159159a64055ac5f6319e29c28eae58cbc6847770f32c3fed1d04750484f854790f95e9ec01bc5bc461f24966462e359511329305038e94deb6dd42c2
@@ -46,13 +46,13 @@ public class KeyDerivationTests
 
     private const string SkeyseedOfRekey = "90722c42bd849e9b72d240fc254174270fa8295de6f0338dafc303a9ec104f12";
 
-    private static readonly ChosenSuite Suite = new(
+    private static readonly ChosenSuite _suite = new(
         EncryptionAlgorithm.ENCR_AES_CBC, 256, IntegrityAlgorithm.AUTH_HMAC_SHA2_256_128, PseudorandomFunction.PRF_HMAC_SHA2_256, KeyExchangeMethod.MODP_2048, false);
 
     [Fact]
     public void The_keys_of_an_IKE_SA_are_NIST_s_in_the_order_of_section_2_14()
     {
-        using IkeSaKeys keys = IkeSaKeys.Derive(Suite, Gir, Ni, Nr, SpiI, SpiR);
+        using IkeSaKeys keys = IkeSaKeys.Derive(_suite, _gir, _ni, _nr, SpiI, SpiR);
         Assert.Equal(Hex.Plain(Dkm), Concatenated(keys.SkD, keys.SkAi, keys.SkAr, keys.SkEi, keys.SkEr, keys.SkPi, keys.SkPr));
         Assert.All([keys.SkD, keys.SkAi, keys.SkAr, keys.SkEi, keys.SkEr, keys.SkPi, keys.SkPr], key => Assert.Equal(32, key.Length));
     }
@@ -60,11 +60,11 @@ public class KeyDerivationTests
     [Fact]
     public void The_keys_of_a_Child_SA_are_NIST_s_in_the_order_of_section_2_17()
     {
-        using IkeSaKeys ike = IkeSaKeys.Derive(Suite, Gir, Ni, Nr, SpiI, SpiR);
-        using ChildSaKeyMaterial child = ChildSaKeyMaterial.Derive(Suite, PseudorandomFunction.PRF_HMAC_SHA2_256, ike.SkD, [], Ni, Nr);
+        using IkeSaKeys ike = IkeSaKeys.Derive(_suite, _gir, _ni, _nr, SpiI, SpiR);
+        using ChildSaKeyMaterial child = ChildSaKeyMaterial.Derive(_suite, PseudorandomFunction.PRF_HMAC_SHA2_256, ike.SkD, [], _ni, _nr);
         Assert.Equal(Hex.Plain(DkmOfChild), Concatenated(child.EncryptionI, child.IntegrityI, child.EncryptionR, child.IntegrityR));
 
-        using ChildSaKeyMaterial withKe = ChildSaKeyMaterial.Derive(Suite, PseudorandomFunction.PRF_HMAC_SHA2_256, ike.SkD, GirNew, Ni, Nr);
+        using ChildSaKeyMaterial withKe = ChildSaKeyMaterial.Derive(_suite, PseudorandomFunction.PRF_HMAC_SHA2_256, ike.SkD, _girNew, _ni, _nr);
         Assert.Equal(Hex.Plain(DkmOfChildWithKe), Concatenated(withKe.EncryptionI, withKe.IntegrityI, withKe.EncryptionR, withKe.IntegrityR));
     }
 
@@ -74,11 +74,11 @@ public class KeyDerivationTests
     [InlineData(512)]
     public void A_rekeyed_IKE_SA_starts_from_the_old_PRF_and_goes_on_with_the_new_one(int newHash)
     {
-        using IkeSaKeys old = IkeSaKeys.Derive(Suite, Gir, Ni, Nr, SpiI, SpiR);
-        ChosenSuite suite = Suite with { Prf = PrfTests.Function(newHash) };
-        using IkeSaKeys keys = IkeSaKeys.DeriveRekeyed(suite, PseudorandomFunction.PRF_HMAC_SHA2_256, old.SkD, GirNew, Ni, Nr, 1, 2);
+        using IkeSaKeys old = IkeSaKeys.Derive(_suite, _gir, _ni, _nr, SpiI, SpiR);
+        ChosenSuite suite = _suite with { Prf = PrfTests.Function(newHash) };
+        using IkeSaKeys keys = IkeSaKeys.DeriveRekeyed(suite, PseudorandomFunction.PRF_HMAC_SHA2_256, old.SkD, _girNew, _ni, _nr, 1, 2);
 
-        byte[] expected = PrfTests.Chain(newHash, Hex.Bytes(SkeyseedOfRekey), [.. Ni, .. Nr, .. BigEndian(1), .. BigEndian(2)], 10);
+        byte[] expected = PrfTests.Chain(newHash, Hex.Bytes(SkeyseedOfRekey), [.. _ni, .. _nr, .. BigEndian(1), .. BigEndian(2)], 10);
         string actual = Concatenated(keys.SkD, keys.SkAi, keys.SkAr, keys.SkEi, keys.SkEr, keys.SkPi, keys.SkPr);
         Assert.Equal(Hex.Of(expected.AsSpan(0, actual.Length / 2)), actual);
         Assert.Equal(newHash / 8, keys.SkD.Length);
@@ -91,13 +91,13 @@ public class KeyDerivationTests
     [InlineData(512)]
     public void An_independent_derivation_agrees_for_every_PRF(int hash)
     {
-        ChosenSuite suite = Suite with { Prf = PrfTests.Function(hash), Integrity = IntegrityAlgorithm.AUTH_HMAC_SHA2_512_256 };
+        ChosenSuite suite = _suite with { Prf = PrfTests.Function(hash), Integrity = IntegrityAlgorithm.AUTH_HMAC_SHA2_512_256 };
         byte[] ni = [.. Enumerable.Range(0, 256).Select(i => (byte)i)];
         byte[] nr = [.. Enumerable.Range(0, 16).Select(i => (byte)(i * 3))];
-        byte[] skeyseed = PrfTests.PlainHmac(hash, [.. ni, .. nr], Gir);
+        byte[] skeyseed = PrfTests.PlainHmac(hash, [.. ni, .. nr], _gir);
         byte[] expected = PrfTests.Chain(hash, skeyseed, [.. ni, .. nr, .. BigEndian(SpiI), .. BigEndian(SpiR)], 12);
 
-        using IkeSaKeys keys = IkeSaKeys.Derive(suite, Gir, ni, nr, SpiI, SpiR);
+        using IkeSaKeys keys = IkeSaKeys.Derive(suite, _gir, ni, nr, SpiI, SpiR);
         string actual = Concatenated(keys.SkD, keys.SkAi, keys.SkAr, keys.SkEi, keys.SkEr, keys.SkPi, keys.SkPr);
         Assert.Equal(2 * ((3 * hash / 8) + (2 * 64) + (2 * 32)), actual.Length);
         Assert.Equal(Hex.Of(expected.AsSpan(0, actual.Length / 2)), actual);
@@ -110,13 +110,13 @@ public class KeyDerivationTests
     [InlineData((int)EncryptionAlgorithm.ENCR_CHACHA20_POLY1305, 0, 36)]
     public void AEADs_take_their_salt_behind_the_key_and_no_integrity_key(int encryption, int bits, int length)
     {
-        ChosenSuite suite = Suite with { Encryption = (EncryptionAlgorithm)encryption, KeyBits = bits, Integrity = IntegrityAlgorithm.NONE };
-        using IkeSaKeys ike = IkeSaKeys.Derive(suite, Gir, Ni, Nr, SpiI, SpiR);
+        ChosenSuite suite = _suite with { Encryption = (EncryptionAlgorithm)encryption, KeyBits = bits, Integrity = IntegrityAlgorithm.NONE };
+        using IkeSaKeys ike = IkeSaKeys.Derive(suite, _gir, _ni, _nr, SpiI, SpiR);
         Assert.Equal([0, 0, length, length], new[] { ike.SkAi.Length, ike.SkAr.Length, ike.SkEi.Length, ike.SkEr.Length });
         Assert.StartsWith(Concatenated(ike.SkD, ike.SkEi, ike.SkEr), Hex.Plain(Dkm));
 
-        using IkeSaKeys full = IkeSaKeys.Derive(Suite, Gir, Ni, Nr, SpiI, SpiR);
-        using ChildSaKeyMaterial child = ChildSaKeyMaterial.Derive(suite with { Prf = null }, PseudorandomFunction.PRF_HMAC_SHA2_256, full.SkD, [], Ni, Nr);
+        using IkeSaKeys full = IkeSaKeys.Derive(_suite, _gir, _ni, _nr, SpiI, SpiR);
+        using ChildSaKeyMaterial child = ChildSaKeyMaterial.Derive(suite with { Prf = null }, PseudorandomFunction.PRF_HMAC_SHA2_256, full.SkD, [], _ni, _nr);
         Assert.Equal(Hex.Plain(DkmOfChild)[..(4 * length)], Concatenated(child.EncryptionI, child.EncryptionR));
         Assert.Equal(0, child.IntegrityI.Length + child.IntegrityR.Length);
     }
@@ -124,7 +124,7 @@ public class KeyDerivationTests
     [Fact]
     public void What_the_initiator_s_cipher_seals_only_the_initiator_s_cipher_opens()
     {
-        using IkeSaKeys keys = IkeSaKeys.Derive(Suite, Gir, Ni, Nr, SpiI, SpiR);
+        using IkeSaKeys keys = IkeSaKeys.Derive(_suite, _gir, _ni, _nr, SpiI, SpiR);
         using PacketCipher sender = keys.CipherOfInitiator();
         using PacketCipher receiver = keys.CipherOfInitiator();
         using PacketCipher other = keys.CipherOfResponder();
@@ -138,8 +138,8 @@ public class KeyDerivationTests
     [Fact]
     public void Disposed_keys_are_gone()
     {
-        IkeSaKeys keys = IkeSaKeys.Derive(Suite, Gir, Ni, Nr, SpiI, SpiR);
-        ChildSaKeyMaterial child = ChildSaKeyMaterial.Derive(Suite, PseudorandomFunction.PRF_HMAC_SHA2_256, keys.SkD, [], Ni, Nr);
+        IkeSaKeys keys = IkeSaKeys.Derive(_suite, _gir, _ni, _nr, SpiI, SpiR);
+        ChildSaKeyMaterial child = ChildSaKeyMaterial.Derive(_suite, PseudorandomFunction.PRF_HMAC_SHA2_256, keys.SkD, [], _ni, _nr);
         keys.Dispose();
         child.Dispose();
         Assert.All(
@@ -149,7 +149,7 @@ public class KeyDerivationTests
 
     [Fact]
     public void A_suite_without_a_PRF_is_no_suite_of_an_IKE_SA()
-        => Assert.Contains("no PRF", Assert.Throws<PcpuIpsecException>(() => IkeSaKeys.Derive(Suite with { Prf = null }, Gir, Ni, Nr, 1, 2)).Message);
+        => Assert.Contains("no PRF", Assert.Throws<PcpuIpsecException>(() => IkeSaKeys.Derive(_suite with { Prf = null }, _gir, _ni, _nr, 1, 2)).Message);
 
     [Theory]
     [InlineData((int)EncryptionAlgorithm.ENCR_AES_CBC, 192)]

@@ -6,7 +6,7 @@ namespace PcpuIpsec.Tests.Ike.Crypto;
 
 public class KeyExchangeTests
 {
-    private static readonly Dictionary<KeyExchangeMethod, (int Public, int Secret)> Lengths = new()
+    private static readonly Dictionary<KeyExchangeMethod, (int Public, int Secret)> _lengths = new()
     {
         [KeyExchangeMethod.MODP_2048] = (256, 256),
         [KeyExchangeMethod.MODP_3072] = (384, 384),
@@ -18,7 +18,7 @@ public class KeyExchangeTests
         [KeyExchangeMethod.CURVE448] = (56, 56),
     };
 
-    public static TheoryData<int> Methods => [.. Lengths.Keys.Select(method => (int)method)];
+    public static TheoryData<int> Methods => [.. _lengths.Keys.Select(method => (int)method)];
 
     [Theory]
     [MemberData(nameof(Methods))]
@@ -33,8 +33,8 @@ public class KeyExchangeTests
         Assert.NotEqual(one.PublicValue.ToArray(), two.PublicValue.ToArray());
         Assert.Equal(method, one.Method);
         Assert.True(KeyExchanges.IsSupported(method));
-        Assert.Equal(Lengths[method], (one.PublicValue.Length, secret.Length));
-        Assert.Equal(Lengths[method].Public, KeyExchanges.PublicValueLength(method));
+        Assert.Equal(_lengths[method], (one.PublicValue.Length, secret.Length));
+        Assert.Equal(_lengths[method].Public, KeyExchanges.PublicValueLength(method));
     }
 
     [Theory]
@@ -93,7 +93,7 @@ public class KeyExchangeTests
     public void MODP_gives_what_arithmetic_with_the_primes_of_RFC_3526_gives(int number)
     {
         KeyExchangeMethod method = (KeyExchangeMethod)number;
-        (int length, _) = Lengths[method];
+        (int length, _) = _lengths[method];
         BigInteger p = Modp.Prime(method);
         BigInteger x = new(Hex.Bytes("7f" + string.Concat(Enumerable.Repeat("c3a55a", 13))), isUnsigned: true, isBigEndian: true);
         using KeyPair pair = Import(method, x.ToByteArray(isUnsigned: true, isBigEndian: true));
@@ -117,7 +117,7 @@ public class KeyExchangeTests
     public void MODP_refuses_0_and_1_and_what_is_not_below_p_minus_1(int number)
     {
         KeyExchangeMethod method = (KeyExchangeMethod)number;
-        (int length, _) = Lengths[method];
+        (int length, _) = _lengths[method];
         BigInteger p = Modp.Prime(method);
         using KeyPair pair = KeyExchanges.Generate(method);
         foreach (BigInteger value in (BigInteger[])[0, 1, p - 1, p, p + 1, p + 2, (BigInteger.One << (8 * length)) - 1])

@@ -9,7 +9,7 @@ namespace PcpuIpsec.Tests.Ike.Crypto;
 
 public sealed class WiresharkKeysTests : IDisposable
 {
-    private static readonly (EncryptionAlgorithm Encryption, int Bits, IntegrityAlgorithm Integrity)[] Suites =
+    private static readonly (EncryptionAlgorithm Encryption, int Bits, IntegrityAlgorithm Integrity)[] _suites =
     [
         (EncryptionAlgorithm.ENCR_AES_GCM_16, 128, IntegrityAlgorithm.NONE),
         (EncryptionAlgorithm.ENCR_AES_GCM_16, 256, IntegrityAlgorithm.NONE),
@@ -28,11 +28,11 @@ public sealed class WiresharkKeysTests : IDisposable
     {
         using StreamWriter table = new(Path.Combine(_folder.FullName, WiresharkKeys.IkeFile));
         using FileStream capture = StartCapture();
-        for (int i = 0; i < Suites.Length; i++)
+        for (int i = 0; i < _suites.Length; i++)
         {
             ulong spiI = 0xa000000000000001 + (ulong)i;
             ulong spiR = 0xb000000000000001 + (ulong)i;
-            using IkeSaKeys keys = Keys(Suites[i], spiI, spiR);
+            using IkeSaKeys keys = Keys(_suites[i], spiI, spiR);
             table.WriteLine(WiresharkKeys.IkeSa(spiI, spiR, keys));
             using PacketCipher cipher = keys.CipherOfInitiator();
             // One SA_RESOURCE_INFO notify (RFC 9611 §4.1) with four bytes of identifier.
@@ -42,7 +42,7 @@ public sealed class WiresharkKeysTests : IDisposable
         table.Close();
         capture.Close();
         string[] lines = Tshark("-T", "fields", "-e", "isakmp.notify.msgtype", "-e", "isakmp.notify.data", "-e", "_ws.expert.message");
-        Assert.Equal(Suites.Length, lines.Length);
+        Assert.Equal(_suites.Length, lines.Length);
         Assert.All(lines, line =>
         {
             Assert.StartsWith("16444\t0badcafe", line);
@@ -55,9 +55,9 @@ public sealed class WiresharkKeysTests : IDisposable
     {
         using StreamWriter table = new(Path.Combine(_folder.FullName, WiresharkKeys.EspFile));
         using FileStream capture = StartCapture();
-        for (int i = 0; i < Suites.Length; i++)
+        for (int i = 0; i < _suites.Length; i++)
         {
-            (EncryptionAlgorithm encryption, int bits, IntegrityAlgorithm integrity) = Suites[i];
+            (EncryptionAlgorithm encryption, int bits, IntegrityAlgorithm integrity) = _suites[i];
             SaInstallation sa = Sa(encryption, bits, integrity, 0x1000u + (uint)i);
             table.WriteLine(WiresharkKeys.EspSa(sa));
             using PacketCipher cipher = PacketCiphers.Create(encryption, sa.EncryptionKey.Span, integrity, sa.IntegrityKey.Span);
@@ -68,7 +68,7 @@ public sealed class WiresharkKeysTests : IDisposable
         capture.Close();
         string[] lines = Tshark(
             "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE", "-T", "fields", "-e", "ip.src", "-e", "udp.dstport", "-e", "esp.icv_good", "-e", "esp.icv_bad");
-        Assert.Equal(Suites.Length, lines.Length);
+        Assert.Equal(_suites.Length, lines.Length);
         Assert.All(lines, line => Assert.Equal("10.1.0.1,10.9.0.1\t4242\t1\t0", line));
     }
 
