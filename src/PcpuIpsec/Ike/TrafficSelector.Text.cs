@@ -11,7 +11,7 @@ public sealed partial record TrafficSelector
     private const byte IcmpV6 = 58;
     private const string Forms = "a prefix (10.1.0.0/24), an address, or a range (10.1.0.1-10.1.0.9), with an optional [protocol/ports]";
 
-    private static readonly (string Name, byte Number)[] ProtocolNames =
+    private static readonly (string Name, byte Number)[] _protocolNames =
     [
         ("any", 0), ("icmp", Icmp), ("igmp", 2), ("tcp", 6), ("udp", 17), ("gre", 47), ("esp", 50), ("ah", 51),
         ("icmpv6", IcmpV6), ("ipv6-icmp", IcmpV6), ("ospf", 89), ("sctp", 132), ("udplite", 136),
@@ -77,7 +77,7 @@ public sealed partial record TrafficSelector
     }
 
     private static string ProtocolText(byte protocol)
-        => Array.Find(ProtocolNames, entry => entry.Number == protocol).Name ?? protocol.ToString(CultureInfo.InvariantCulture);
+        => Array.Find(_protocolNames, entry => entry.Number == protocol).Name ?? protocol.ToString(CultureInfo.InvariantCulture);
 
     private static (bool IsIPv6, UInt128 Start, UInt128 End) ParseAddresses(string text, string addresses)
     {
@@ -137,12 +137,12 @@ public sealed partial record TrafficSelector
     {
         if (byte.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out byte number))
             return number;
-        int index = Array.FindIndex(ProtocolNames, entry => string.Equals(entry.Name, name, StringComparison.OrdinalIgnoreCase));
+        int index = Array.FindIndex(_protocolNames, entry => string.Equals(entry.Name, name, StringComparison.OrdinalIgnoreCase));
         if (index < 0)
-            throw Invalid(text, $"the protocol '{name}' is neither 0 to 255 nor one of {string.Join(", ", ProtocolNames.Select(entry => entry.Name))}");
+            throw Invalid(text, $"the protocol '{name}' is neither 0 to 255 nor one of {string.Join(", ", _protocolNames.Select(entry => entry.Name))}");
 
         // No packet of one family carries the other's ICMP; it would silently match nothing.
-        byte protocol = ProtocolNames[index].Number;
+        byte protocol = _protocolNames[index].Number;
         if (protocol == (isIPv6 ? Icmp : IcmpV6))
             throw Invalid(text, isIPv6 ? "the protocol for IPv6 is icmpv6" : "the protocol for IPv4 is icmp");
         return protocol;

@@ -29,7 +29,7 @@ internal sealed record NotifyPayload(NotifyType Notify, ProtocolId Protocol, byt
         int spiSize = reader.U8();
         var notify = (NotifyType)reader.U16();
         if (notify is NotifyType.SA_RESOURCE_INFO or NotifyType.TS_MAX_QUEUE)
-            spiSize = 0; // "MUST be 0. MUST be ignored if not 0." (RFC 9611 §5)
+            spiSize = 0; // sent as 0 and not looked at (RFC 9611 §5)
         byte[] spi = reader.Bytes(spiSize);
         if (spiSize == 0)
             protocol = ProtocolId.None; // ignored on receipt where there is no SPI (§3.10)

@@ -4,7 +4,7 @@ namespace PcpuIpsec.Ike.Proposals;
 internal static class Keywords
 {
     // The first word of each row is the canonical one, which a suite prints.
-    private static readonly (Transform[] Transforms, string[] Words)[] Table =
+    private static readonly (Transform[] Transforms, string[] Words)[] _table =
     [
         ([Gcm(128)], ["aes128gcm16", "aes128gcm", "aes128gcm128", "aes_gcm128", "aes_gcm_128", "aes_gcm_16_128", "aes_gcm_c_128"]),
         ([Gcm(256)], ["aes256gcm16", "aes256gcm", "aes256gcm128", "aes_gcm256", "aes_gcm_256", "aes_gcm_16_256", "aes_gcm_c_256"]),
@@ -38,31 +38,31 @@ internal static class Keywords
         ([Esn(ExtendedSequenceNumbers.No)], ["noesn"]),
     ];
 
-    private static readonly Dictionary<string, Transform[]> ByWord = Table
+    private static readonly Dictionary<string, Transform[]> _byWord = _table
         .SelectMany(row => row.Words, (row, word) => (word, row.Transforms))
         .ToDictionary(entry => entry.word, entry => entry.Transforms, StringComparer.OrdinalIgnoreCase);
 
-    private static readonly Dictionary<Transform, string> ByTransform = Table
+    private static readonly Dictionary<Transform, string> _byTransform = _table
         .Where(row => row.Transforms.Length == 1)
         .ToDictionary(row => row.Transforms[0], row => row.Words[0]);
 
     /// <summary>The words that a suite prints.</summary>
-    public static IEnumerable<string> Canonical => Table.Where(row => row.Transforms.Length == 1).Select(row => row.Words[0]);
+    public static IEnumerable<string> Canonical => _table.Where(row => row.Transforms.Length == 1).Select(row => row.Words[0]);
 
     public static bool TryFind(string word, out IReadOnlyList<Transform> transforms)
     {
-        bool found = ByWord.TryGetValue(word, out Transform[]? known);
+        bool found = _byWord.TryGetValue(word, out Transform[]? known);
         transforms = known ?? [];
         return found;
     }
 
-    public static string WordOf(Transform transform) => ByTransform[transform];
+    public static string WordOf(Transform transform) => _byTransform[transform];
 
     /// <summary>The known word that takes the fewest edits; of equals the earliest of the table.</summary>
     public static string Nearest(string word)
     {
         string lower = word.ToLowerInvariant();
-        return Table.SelectMany(row => row.Words).MinBy(known => EditDistance(lower, known))!;
+        return _table.SelectMany(row => row.Words).MinBy(known => EditDistance(lower, known))!;
     }
 
     public static Transform Ke(KeyExchangeMethod method) => new(TransformType.KE, (ushort)method);

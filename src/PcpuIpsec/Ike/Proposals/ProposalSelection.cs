@@ -6,9 +6,9 @@ namespace PcpuIpsec.Ike.Proposals;
 /// <summary>The choice among proposals (RFC 7296 §2.7, §3.3.6).</summary>
 internal static class ProposalSelection
 {
-    private static readonly Transform NoIntegrity = Keywords.Integ(IntegrityAlgorithm.NONE);
-    private static readonly Transform NoKeyExchange = Keywords.Ke(KeyExchangeMethod.NONE);
-    private static readonly Transform NoEsn = Keywords.Esn(ExtendedSequenceNumbers.No);
+    private static readonly Transform _noIntegrity = Keywords.Integ(IntegrityAlgorithm.NONE);
+    private static readonly Transform _noKeyExchange = Keywords.Ke(KeyExchangeMethod.NONE);
+    private static readonly Transform _noEsn = Keywords.Esn(ExtendedSequenceNumbers.No);
 
     /// <summary>
     /// The responder's choice: our first suite that any proposal meets, our first transform of each type. Of the key
@@ -78,9 +78,9 @@ internal static class ProposalSelection
             List<Transform> match = [encryption];
             bool aead = ((EncryptionAlgorithm)encryption.Id).IsAead();
             bool all = TryAdd(match, proposal, TransformType.PRF, suite.Of(TransformType.PRF), null)
-                && TryAdd(match, proposal, TransformType.INTEG, aead ? [NoIntegrity] : suite.Of(TransformType.INTEG), NoIntegrity)
-                && (ignoreKeyExchange || TryAdd(match, proposal, TransformType.KE, KeyExchanges(suite, preferredKe), NoKeyExchange))
-                && TryAdd(match, proposal, TransformType.ESN, suite.Of(TransformType.ESN), NoEsn);
+                && TryAdd(match, proposal, TransformType.INTEG, aead ? [_noIntegrity] : suite.Of(TransformType.INTEG), _noIntegrity)
+                && (ignoreKeyExchange || TryAdd(match, proposal, TransformType.KE, KeyExchanges(suite, preferredKe), _noKeyExchange))
+                && TryAdd(match, proposal, TransformType.ESN, suite.Of(TransformType.ESN), _noEsn);
             if (all)
                 return match;
         }
@@ -124,13 +124,13 @@ internal static class ProposalSelection
         bool ike = proposal.Protocol == ProtocolId.IKE;
         Transform? prf = Of(proposal, TransformType.PRF);
         Transform? esn = Of(proposal, TransformType.ESN);
-        Transform integrity = Of(proposal, TransformType.INTEG) ?? NoIntegrity;
-        Transform keyExchange = Of(proposal, TransformType.KE) ?? NoKeyExchange;
+        Transform integrity = Of(proposal, TransformType.INTEG) ?? _noIntegrity;
+        Transform keyExchange = Of(proposal, TransformType.KE) ?? _noKeyExchange;
         var cipher = (EncryptionAlgorithm)encryption.Id;
 
-        if (cipher.IsAead() != (integrity == NoIntegrity))
+        if (cipher.IsAead() != (integrity == _noIntegrity))
             return false;
-        if (ike ? prf is null || keyExchange == NoKeyExchange || esn is not null || cipher == EncryptionAlgorithm.ENCR_NULL : prf is not null)
+        if (ike ? prf is null || keyExchange == _noKeyExchange || esn is not null || cipher == EncryptionAlgorithm.ENCR_NULL : prf is not null)
             return false;
 
         chosen = new ChosenSuite(
@@ -139,7 +139,7 @@ internal static class ProposalSelection
             (IntegrityAlgorithm)integrity.Id,
             prf is { } function ? (PseudorandomFunction)function.Id : null,
             (KeyExchangeMethod)keyExchange.Id,
-            (esn ?? NoEsn) != NoEsn);
+            (esn ?? _noEsn) != _noEsn);
         return true;
     }
 
@@ -148,10 +148,10 @@ internal static class ProposalSelection
 
     /// <summary>An explicit "none" where we offered nothing of the type.</summary>
     private static bool SaysNothing(Transform transform, Proposal offer)
-        => (transform == NoIntegrity || transform == NoKeyExchange || transform == NoEsn) && !Types(offer).Contains(transform.Type);
+        => (transform == _noIntegrity || transform == _noKeyExchange || transform == _noEsn) && !Types(offer).Contains(transform.Type);
 
     private static bool MayBeLeftOut(TransformType type, Proposal offer)
-        => offer.Transforms.Any(transform => transform.Type == type && (transform == NoIntegrity || transform == NoKeyExchange || transform == NoEsn));
+        => offer.Transforms.Any(transform => transform.Type == type && (transform == _noIntegrity || transform == _noKeyExchange || transform == _noEsn));
 
     private static IEnumerable<TransformType> Types(Proposal proposal) => proposal.Transforms.Select(transform => transform.Type).Distinct();
 
