@@ -1,0 +1,76 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
+namespace PcpuIpsec.Host.Control;
+
+/// <summary><c>pcpu-ipsec gateway</c>: one gateway in this process and its network namespace.</summary>
+internal static class GatewayVerb
+{
+    public static Command Create()
+    {
+        var config = new Option<string>("--config")
+        {
+            Description = "JSON configuration: a file that only its owner can read (0600 or 0400), or - for the first line of standard input",
+            Required = true,
+            HelpName = "FILE|-",
+        };
+        var command = new Command("gateway", "Run one gateway that speaks JSON lines on standard input and output; ends with its input") { config };
+        command.SetAction((result, _) => RunAsync(result.GetRequiredValue(config)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string path)
+    {
+        using var stopping = new CancellationTokenSource();
+        void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            stopping.Cancel();
+        }
+        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+
+        GatewayConfiguration? configuration;
+        try
+        {
+            configuration = path == "-" ? null : ReadFile(path);
+        }
+        catch (PcpuIpsecException e)
+        {
+            await Console.Error.WriteLineAsync("pcpu-ipsec: " + e.Message);
+            return 1;
+        }
+        await using Stream input = Console.OpenStandardInput(), output = Console.OpenStandardOutput();
+        return await new ControlChannel(input, output).RunAsync(configuration, stopping.Token);
+    }
+
+    internal static GatewayConfiguration ReadFile(string path)
+    {
+        byte[]? json = null;
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+            UnixFileMode mode = File.GetUnixFileMode(file.SafeFileHandle);
+            if ((mode & Others) != 0)
+            {
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
+                    $"--config = '{path}' has mode 0{Convert.ToString((int)mode & 0x1ff, 8)}: it may hold keys, so only 0600 or 0400 is allowed.");
+            }
+            if (file.Length > LineReader.MaxLength)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--config = '{path}' has {file.Length} bytes; at most {LineReader.MaxLength} are allowed.");
+            json = GC.AllocateUninitializedArray<byte>((int)file.Length, pinned: true);
+            file.ReadExactly(json);
+            return GatewayConfiguration.Parse(json);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--config = '{path}' cannot be read: {e.Message}", e);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(json);
+        }
+    }
+}
