@@ -11,6 +11,11 @@ internal static class Program
     internal static async Task<int> RunAsync(string[] args)
     {
         var root = new RootCommand("IPsec with one Child SA per CPU (RFC 9611)") { LabVerb.Create(), GatewayVerb.Create() };
+        if (args.Length == 0)
+        {
+            await Console.Error.WriteLineAsync("pcpu-ipsec: a verb is missing: lab or gateway; pcpu-ipsec --help tells more.");
+            return 1;
+        }
         ParseResult result = root.Parse(args);
         if (result.Errors.Count > 0)
         {

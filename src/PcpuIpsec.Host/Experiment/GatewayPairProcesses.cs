@@ -1,6 +1,5 @@
 using PcpuIpsec.Host.Control;
 using PcpuIpsec.Lab;
-using PcpuIpsec.Measurement;
 
 namespace PcpuIpsec.Host.Experiment;
 

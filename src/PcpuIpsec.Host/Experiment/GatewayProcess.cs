@@ -81,7 +81,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
         {
             if (_exited.IsCompleted)
                 throw Ended();
-            await WriteAsync([.. JsonSerializer.SerializeToUtf8Bytes(new ControlCommand { Id = id, Command = command, Tunnel = tunnel }, ControlJson.Options), (byte)'\n'], cancellationToken);
+            byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(new ControlCommand { Id = id, Command = command, Tunnel = tunnel }, ControlJson.Options), (byte)'\n'];
+            await WriteAsync(line, cancellationToken);
             ControlEvent reply = await answer.Task.WaitAsync(timeout, cancellationToken);
             return reply.Error is { } error ? throw new PcpuIpsecException(error, $"{Name}: {reply.Message}") : reply;
         }

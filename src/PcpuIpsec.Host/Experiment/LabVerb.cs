@@ -35,10 +35,10 @@ internal static class LabVerb
             return run(new LabSettings
             {
                 Cpus = [.. allowed.Take(result.GetValue(cpus) ?? allowed.Count)],
-                DataPlane = result.GetValue(dataPlane),
-                Mode = result.GetValue(mode),
+                DataPlane = result.GetValue(dataPlane) ?? DataPlaneKind.Auto,
+                Mode = result.GetValue(mode) ?? IpsecMode.Tunnel,
                 Encapsulation = result.GetValue(encap),
-                Protocol = result.GetValue(proto),
+                Protocol = result.GetValue(proto) ?? TrafficProtocol.Tcp,
                 Seconds = result.GetValue(seconds) ?? 5,
                 Repeat = result.GetValue(repeat) ?? 1,
                 OutputDirectory = result.GetValue(output)!,
@@ -96,11 +96,11 @@ internal static class LabVerb
         return null;
     }
 
-    private static Option<T> Choice<T>(string name, string description, T defaultValue, params (string Word, T Value)[] choices)
+    private static Option<T?> Choice<T>(string name, string description, T defaultValue, params (string Word, T Value)[] choices)
         where T : struct
     {
         string words = string.Join("|", choices.Select(c => c.Word));
-        var option = new Option<T>(name) { Description = $"{description}. Default: {choices.First(c => c.Value.Equals(defaultValue)).Word}", HelpName = words };
+        var option = new Option<T?>(name) { Description = $"{description}. Default: {choices.First(c => c.Value.Equals(defaultValue)).Word}", HelpName = words };
         option.CustomParser = result =>
         {
             string text = result.Tokens.Count > 0 ? result.Tokens[0].Value : "";
@@ -110,9 +110,8 @@ internal static class LabVerb
                     return value;
             }
             result.AddError($"{name} = '{text}': allowed are {string.Join(", ", choices.Select(c => c.Word))}.");
-            return defaultValue;
+            return null;
         };
-        option.DefaultValueFactory = _ => defaultValue;
         return option;
     }
 }

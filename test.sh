@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Sets up what is needed, builds, checks the format, runs all tests and the mutations of the protocol.
+# The last line is "N passed, N failed, N skipped"; a step that fails counts as one failed.
+set -euo pipefail
+root="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+# shellcheck source=.ci/setup.sh
+. "$root/.ci/setup.sh"
+
+need_root "$@"
+need_home
+need_packages ip:iproute2 iperf3:iperf3 ping:iputils-ping taskset:util-linux nsenter:util-linux setpriv:util-linux flock:util-linux ps:procps tshark:tshark tcpdump:tcpdump
+need_dotnet
+cd "$root"
+
+passed=0 failed=0 skipped=0
+results="$root/artifacts/test-results"
+least_coverage=0.90
+
+finish() {
+  give_back
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ] || exit 1
+  exit 0
+}
+
+# step "what it is" command …  Runs it; what it said is shown where it fails.
+step() {
+  local title="$1" log="$root/artifacts/step.log"
+  shift
+  say "$title"
+  if "$@" >"$log" 2>&1 9>&-; then
+    return 0
+  fi
+  tail -n 60 "$log"
+  say "FAILED: $title"
+  failed=$((failed + 1))
+  return 1
+}
+
+count_tests() {
+  local trx
+  while IFS= read -r -d '' trx; do
+    passed=$((passed + $(grep -o '<UnitTestResult [^>]*outcome="Passed"' "$trx" | wc -l)))
+    failed=$((failed + $(grep -o '<UnitTestResult [^>]*outcome="\(Failed\|Error\|Timeout\|Aborted\)"' "$trx" | wc -l)))
+    skipped=$((skipped + $(grep -o '<UnitTestResult [^>]*outcome="NotExecuted"' "$trx" | wc -l)))
+  done < <(find "$results" -name '*.trx' -print0)
+}
+
+check_coverage() {
+  local report rate
+  report="$(find "$results" -name coverage.cobertura.xml -print -quit)"
+  [ -n "$report" ] || { echo "No coverage report was written."; return 1; }
+  rate="$(sed -n 's/.*<coverage line-rate="\([0-9.]*\)".*/\1/p' "$report" | head -n 1)"
+  say "Line coverage of PcpuIpsec.Ike: $(awk -v r="$rate" 'BEGIN { printf "%.1f %%", r * 100 }')"
+  if ! awk -v r="$rate" -v least="$least_coverage" 'BEGIN { exit !(r + 0 >= least + 0) }'; then
+    say "FAILED: at least $(awk -v r="$least_coverage" 'BEGIN { printf "%.0f %%", r * 100 }') are needed"
+    failed=$((failed + 1))
+  fi
+}
+
+lock_build
+rm -rf "$results"
+step "Restoring" dotnet restore PcpuIpsec.slnx -v quiet || finish
+step "Building (Release, warnings are errors)" dotnet build PcpuIpsec.slnx -c Release --no-restore -warnaserror -v quiet || finish
+step "Checking the format" dotnet format PcpuIpsec.slnx --verify-no-changes --no-restore -v quiet || true
+
+say "Testing"
+test_exit=0
+dotnet test PcpuIpsec.slnx -c Release --no-build -v quiet --logger trx --results-directory "$results" \
+  --collect "XPlat Code Coverage" --settings tests/coverage.runsettings --blame-hang --blame-hang-timeout 5m --blame-hang-dump-type none 9>&- || test_exit=$?
+count_tests
+if [ "$passed" -eq 0 ] || { [ "$test_exit" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
+  say "FAILED: the test run broke off with exit code $test_exit"
+  failed=$((failed + 1))
+fi
+check_coverage || failed=$((failed + 1))
+
+if [ -x tests/mutations/run ]; then
+  step "Mutating PcpuIpsec.Ike: each change must make a test fail" tests/mutations/run && tail -n 1 artifacts/step.log || true
+fi
+command -v pwsh >/dev/null || say "pwsh is not installed: the Pester suite did not run."
+finish
