@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Text;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Host.Control;
-using PcpuIpsec.Ike;
 
 namespace PcpuIpsec.Tests.Host;
 
