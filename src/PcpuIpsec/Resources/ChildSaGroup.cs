@@ -65,6 +65,7 @@ internal sealed partial class ChildSaGroup
     {
         _up = false;
         _children.Clear();
+        _fallbacks.Clear();
         _reservations.Clear();
         _actions.Clear();
         foreach (CpuState cpu in _cpus)

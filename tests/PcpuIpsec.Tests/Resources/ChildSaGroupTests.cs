@@ -489,7 +489,9 @@ public class ChildSaGroupTests
         Assert.Null(group.Group.NextDeadline);
         Assert.Empty(group.Acquire(0));
         Assert.Empty(group.Wait(_hour));
-        Assert.Equal(GroupUnderTest.CreateFor(0, 1), group.Start(weInitiated: true));
+        group.Group.IkeSaUp(weInitiated: true, perResource: true, group.Now);
+        Assert.Empty(group.Take());
+        Assert.Equal(GroupUnderTest.CreateFor(0, 1), group.Up(null, ours: true, fallback: true));
         Assert.Equal([true, true], Enumerable.Range(0, 2).Select(_ => !group.Group.Place(group.Now).Refused));
     }
 

@@ -270,7 +270,7 @@ internal static class CreateChildSa
         {
             placement = sa.Engine.Place(sa.Connection);
             if (placement.Refused)
-                throw new ExchangeFailure(PcpuIpsecError.TrafficSelectorsUnacceptable, "the limit of Child SAs is reached", resourceInfo is not null ? NotifyType.TS_MAX_QUEUE : NotifyType.NO_ADDITIONAL_SAS);
+                throw new ExchangeFailure(PcpuIpsecError.TrafficSelectorsUnacceptable, "the limit of Child SAs is reached", placement.Temporary ? NotifyType.TEMPORARY_FAILURE : resourceInfo is not null ? NotifyType.TS_MAX_QUEUE : NotifyType.NO_ADDITIONAL_SAS);
         }
         try
         {
