@@ -1,5 +1,6 @@
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Esp.Packets;
+using PcpuIpsec.Ike;
 
 namespace PcpuIpsec.Esp;
 
@@ -14,8 +15,15 @@ internal sealed class PolicyEntry(TrafficPolicy policy, int workers, UInt128? ic
     /// <summary>Narrow policies are looked at before wide ones.</summary>
     public UInt128 Width { get; } = policy.RemoteSelectors.Aggregate(UInt128.Zero, static (sum, s) => UInt128.Max(sum, s.End - s.Start));
 
+    /// <summary>Where its SAs take whole datagrams alone, what covers their fragments: the selectors without the ports. Else null.</summary>
+    public SelectorSet? WholeDatagrams { get; } = policy.Mode == IpsecMode.Transport || !policy.LocalSelectors.Concat(policy.RemoteSelectors).All(s => s.AnyPort)
+        ? new SelectorSet([.. policy.LocalSelectors.Select(WithoutPorts)], [.. policy.RemoteSelectors.Select(WithoutPorts)])
+        : null;
+
     /// <summary>Our address that ICMP messages to a packet's sender come from, where we have one of its family.</summary>
     public UInt128? IcmpSource(bool isIPv6) => isIPv6 ? icmpSourceIPv6 : icmpSourceIPv4;
+
+    private static TrafficSelector WithoutPorts(TrafficSelector selector) => selector with { StartPort = 0, EndPort = ushort.MaxValue };
 
     /// <summary>At most one acquire a second for each worker.</summary>
     public bool MayAcquire(int worker, long now)
@@ -48,5 +56,16 @@ internal sealed record WorkerView(long Version, OutboundRoute[] Routes, Dictiona
                 return i;
         }
         return -1;
+    }
+
+    /// <summary>True for fragments that have to be put together before an SA takes them.</summary>
+    public bool TakesWhole(in FlowKey fragment)
+    {
+        foreach (ref readonly OutboundRoute route in Routes.AsSpan())
+        {
+            if (route.Policy.WholeDatagrams is { } selectors && selectors.MatchesOutbound(fragment))
+                return true;
+        }
+        return false;
     }
 }

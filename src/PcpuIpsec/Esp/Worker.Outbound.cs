@@ -39,6 +39,13 @@ internal sealed unsafe partial class Worker
             Count(EspVerdict.OutMalformed);
             return;
         }
+        bool isAssembled = key.IsFragment && _view.TakesWhole(key);
+        if (isAssembled)
+        {
+            if (!TryAssemble(inner, key, out Span<byte> whole) || !FlowKey.TryRead(whole, out key))
+                return;
+            inner = whole;
+        }
         int found = _view.Find(key);
         if (found < 0)
         {
@@ -54,7 +61,10 @@ internal sealed unsafe partial class Worker
             Count(EspVerdict.OutNoSa);
             return;
         }
-        Protect(entry, route.Policy, key, inner);
+        if (isAssembled && key.TotalLength > entry.MaximumInner)
+            SendFragmented(entry, key, inner); // it was cut for the TUN, so it may be cut
+        else
+            Protect(entry, route.Policy, key, inner);
     }
 
     private void Protect(OutboundEntry entry, PolicyEntry policy, in FlowKey key, ReadOnlySpan<byte> inner)

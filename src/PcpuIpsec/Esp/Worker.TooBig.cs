@@ -13,6 +13,15 @@ internal sealed unsafe partial class Worker
     private readonly byte[] _icmp = GC.AllocateUninitializedArray<byte>(PathMtu.MaximumMessage, pinned: true);
     private readonly byte[] _fragment = GC.AllocateUninitializedArray<byte>(SendQueue.BufferLength, pinned: true);
 
+    private readonly FragmentAssembler _assembler = new();
+
+    private bool TryAssemble(scoped ReadOnlySpan<byte> fragment, scoped in FlowKey key, out Span<byte> whole)
+    {
+        bool done = _assembler.TryAdd(fragment, key, out whole);
+        _drops[DropCounters.IndexOf(PlaneDrop.EspOutFragmentLost)] = _assembler.Lost;
+        return done;
+    }
+
     private void FragmentInner(OutboundEntry entry, ReadOnlySpan<byte> inner)
     {
         byte[] whole = inner.ToArray();

@@ -22,6 +22,13 @@ internal sealed record TunnelShape
     public int IntegrityKeyBytes { get; init; }
     public SaLifetime WestLifetime { get; init; } = new();
     public int? Mtu { get; init; }
+
+    public IPAddress WestOuter => IPAddress.Parse(OuterIPv6 ? TestNetwork.WestOuter6 : TestNetwork.WestOuter4);
+    public IPAddress EastOuter => IPAddress.Parse(OuterIPv6 ? TestNetwork.EastOuter6 : TestNetwork.EastOuter4);
+
+    /// <summary>The ends of the protected traffic: in transport mode the outer addresses themselves.</summary>
+    public IPAddress WestInner => Mode == IpsecMode.Transport ? WestOuter : IPAddress.Parse(InnerIPv6 ? TestNetwork.WestInner6 : TestNetwork.WestInner4);
+    public IPAddress EastInner => Mode == IpsecMode.Transport ? EastOuter : IPAddress.Parse(InnerIPv6 ? TestNetwork.EastInner6 : TestNetwork.EastInner4);
 }
 
 /// <summary>Two planes with manual keys over a <see cref="TestNetwork"/>.</summary>
@@ -43,12 +50,10 @@ internal sealed class ManualTunnel : IAsyncDisposable
     public EmbeddedDataPlane West { get; }
     public EmbeddedDataPlane East { get; }
 
-    public IPAddress WestOuter => IPAddress.Parse(Shape.OuterIPv6 ? TestNetwork.WestOuter6 : TestNetwork.WestOuter4);
-    public IPAddress EastOuter => IPAddress.Parse(Shape.OuterIPv6 ? TestNetwork.EastOuter6 : TestNetwork.EastOuter4);
-
-    /// <summary>The ends of the protected traffic: in transport mode the outer addresses themselves.</summary>
-    public IPAddress WestInner => Shape.Mode == IpsecMode.Transport ? WestOuter : IPAddress.Parse(Shape.InnerIPv6 ? TestNetwork.WestInner6 : TestNetwork.WestInner4);
-    public IPAddress EastInner => Shape.Mode == IpsecMode.Transport ? EastOuter : IPAddress.Parse(Shape.InnerIPv6 ? TestNetwork.EastInner6 : TestNetwork.EastInner4);
+    public IPAddress WestOuter => Shape.WestOuter;
+    public IPAddress EastOuter => Shape.EastOuter;
+    public IPAddress WestInner => Shape.WestInner;
+    public IPAddress EastInner => Shape.EastInner;
 
     /// <summary>Makes both planes and holds the traffic at both ends; no SA yet.</summary>
     public static async Task<ManualTunnel> HoldAsync(TestNetwork network, TunnelShape shape)
@@ -92,41 +97,45 @@ internal sealed class ManualTunnel : IAsyncDisposable
         return (toEast, toWest);
     }
 
-    public SaInstallation Sa(SaDirection direction, uint spi, bool ofWest, int? cpu)
+    public SaInstallation Sa(SaDirection direction, uint spi, bool ofWest, int? cpu) => Sa(Shape, direction, spi, ofWest, cpu);
+
+    public static SaInstallation Sa(TunnelShape shape, SaDirection direction, uint spi, bool ofWest, int? cpu)
     {
         bool fromWest = ofWest == (direction == SaDirection.Outbound);
-        TrafficPolicy policy = Policy(ofWest);
+        TrafficPolicy policy = Policy(shape, ofWest);
         return new SaInstallation
         {
             Direction = direction,
             Connection = Connection,
             Spi = spi,
-            Source = fromWest ? WestOuter : EastOuter,
-            Destination = fromWest ? EastOuter : WestOuter,
-            Suite = Shape.Suite,
-            EncryptionKey = Key(Shape.EncryptionKeyBytes, spi),
-            IntegrityKey = Key(Shape.IntegrityKeyBytes, ~spi),
-            Mode = Shape.Mode,
+            Source = fromWest ? shape.WestOuter : shape.EastOuter,
+            Destination = fromWest ? shape.EastOuter : shape.WestOuter,
+            Suite = shape.Suite,
+            EncryptionKey = Key(shape.EncryptionKeyBytes, spi),
+            IntegrityKey = Key(shape.IntegrityKeyBytes, ~spi),
+            Mode = shape.Mode,
             LocalSelectors = policy.LocalSelectors,
             RemoteSelectors = policy.RemoteSelectors,
             Cpu = cpu,
-            Encapsulation = Shape.Encapsulate ? new UdpEncapsulation(4500, 4500) : null,
+            Encapsulation = shape.Encapsulate ? new UdpEncapsulation(4500, 4500) : null,
             ReplayWindow = 1024,
         };
     }
 
-    public TrafficPolicy Policy(bool ofWest)
+    public TrafficPolicy Policy(bool ofWest) => Policy(Shape, ofWest);
+
+    public static TrafficPolicy Policy(TunnelShape shape, bool ofWest)
     {
-        TrafficSelector west = Selector(WestInner), east = Selector(EastInner);
+        TrafficSelector west = Selector(shape.WestInner), east = Selector(shape.EastInner);
         return new TrafficPolicy
         {
             Connection = Connection,
-            Mode = Shape.Mode,
+            Mode = shape.Mode,
             LocalSelectors = [ofWest ? west : east],
             RemoteSelectors = [ofWest ? east : west],
-            LocalAddress = ofWest ? WestOuter : EastOuter,
-            RemoteAddress = ofWest ? EastOuter : WestOuter,
-            AcquirePerCpu = Shape.AcquirePerCpu,
+            LocalAddress = ofWest ? shape.WestOuter : shape.EastOuter,
+            RemoteAddress = ofWest ? shape.EastOuter : shape.WestOuter,
+            AcquirePerCpu = shape.AcquirePerCpu,
         };
     }
 

@@ -45,6 +45,9 @@ internal sealed class TestNetwork : IDisposable
         return thread;
     }
 
+    /// <summary>Watches what comes to east over the wire.</summary>
+    public WireCapture CaptureInEast() => new(East, int.Parse(InNamespace(EastName, "cat /sys/class/net/wire/ifindex"), System.Globalization.CultureInfo.InvariantCulture));
+
     /// <summary>Runs ip(8) and fails with its words.</summary>
     public static string Ip(string arguments) => Run("ip", arguments);
 
