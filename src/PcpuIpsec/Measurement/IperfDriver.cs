@@ -92,8 +92,7 @@ internal sealed class IperfDriver : IAsyncDisposable
         {
             CommandResult sent = await client.WaitAsync(timeout.Token);
             // What the client has to say of a failure comes first: the server may wait for ever for one that never came.
-            if (sent.ExitCode != 0)
-                throw Failure(sent);
+            EnsureSuccess(sent);
             CommandResult received = await _server.WaitAsync(timeout.Token);
             return IperfReport.Parse(sent.Output, received.Output);
         }
@@ -111,17 +110,17 @@ internal sealed class IperfDriver : IAsyncDisposable
         await _server.DisposeAsync();
     }
 
-    private PcpuIpsecException Failure(CommandResult sent)
+    private void EnsureSuccess(CommandResult sent)
     {
         try
         {
-            IperfReport.Parse(sent.Output, sent.Output);
+            IperfReport.EnsureClientSucceeded(sent.Output);
+            sent.EnsureSuccess();
         }
         catch (PcpuIpsecException e)
         {
-            return new PcpuIpsecException(e.Error, $"{_flow.Source.Name} to {_flow.Destination.Name}: {e.Message}", e);
+            throw new PcpuIpsecException(e.Error, $"{_flow.Source.Name} to {_flow.Destination.Name}: {e.Message}", e);
         }
-        return new PcpuIpsecException(PcpuIpsecError.HostUnable, $"'{sent.Command}' ended with exit code {sent.ExitCode}: {sent.Error.Trim()}");
     }
 
     private async Task WaitUntilListeningAsync(CancellationToken cancellationToken)
