@@ -14,7 +14,7 @@ internal sealed record ConnectionSnapshot(string Connection, string State, ulong
 /// The gateway without its edges: the IKE engine and the groups of Child SAs, joined. Events in, effects out; no socket,
 /// clock, thread or randomness of its own, so that pairs of these run in simulation.
 /// </summary>
-internal sealed class GatewayCore : IResourceKeeper
+internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
 {
     private readonly IkeEngine _engine;
     private readonly IRandomSource _random;

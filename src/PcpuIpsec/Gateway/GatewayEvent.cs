@@ -24,7 +24,10 @@ public enum GatewayEventKind
     /// <summary>A Child SA is installed.</summary>
     ChildSaEstablished,
 
-    /// <summary>A Child SA got other keys, another CPU, or its outbound half came or went.</summary>
+    /// <summary>A Child SA has new keys and SPIs, perhaps on another CPU; its number is the same.</summary>
+    ChildSaRekeyed,
+
+    /// <summary>A Child SA got another CPU, or its outbound half came or went.</summary>
     ChildSaChanged,
 
     /// <summary>A Child SA is gone.</summary>

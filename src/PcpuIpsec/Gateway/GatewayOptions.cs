@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace PcpuIpsec.Gateway;
 
 /// <summary>What an <see cref="IpsecGateway"/> is started with.</summary>
-public sealed record GatewayOptions
+public sealed partial record GatewayOptions
 {
     /// <summary>What carries the packets. Default: <see cref="DataPlaneKind.Auto"/>.</summary>
     public DataPlaneKind DataPlane { get; init; } = DataPlaneKind.Auto;
@@ -17,6 +17,15 @@ public sealed record GatewayOptions
     /// reorder its flow. Default: false.
     /// </summary>
     public bool SteerByFlow { get; init; }
+
+    /// <summary>The embedded plane's TUN interface: 1 to 15 characters. Default: <c>pcpu0</c>.</summary>
+    public string InterfaceName { get; init; } = "pcpu0";
+
+    /// <summary>The MTU of that interface, 1280 to 65535; null: that of the smallest link that is up, less room for ESP.</summary>
+    public int? Mtu { get; init; }
+
+    /// <summary>The network namespace that the data plane and its sockets live in, as a file such as <c>/run/netns/west</c>; null: the calling thread's.</summary>
+    public string? NetworkNamespace { get; init; }
 
     /// <summary>The tunnels that are added at start; more can follow.</summary>
     public IReadOnlyList<TunnelOptions> Tunnels { get; init; } = [];

@@ -1,3 +1,8 @@
+using Microsoft.Extensions.Logging;
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Host;
+using PcpuIpsec.Ike;
+
 namespace PcpuIpsec.Gateway;
 
 /// <summary>
@@ -5,79 +10,139 @@ namespace PcpuIpsec.Gateway;
 /// Safe for use from several threads. Traffic of a tunnel is held from <see cref="AddTunnelAsync"/> on and until
 /// <see cref="RemoveTunnelAsync"/>, whatever happens between: it leaves protected or not at all.
 /// </summary>
-public sealed class IpsecGateway : IAsyncDisposable
+public sealed partial class IpsecGateway : IAsyncDisposable
 {
-    /// <summary>Starts a gateway and adds the tunnels of its options.</summary>
-    /// <param name="options">The options.</param>
-    /// <param name="cancellationToken">Gives the start up and undoes it.</param>
-    /// <exception cref="PcpuIpsecException">An option is wrong or the host lacks something; the message says which.</exception>
-    public static Task<IpsecGateway> StartAsync(GatewayOptions options, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    private static readonly TimeSpan _cpuWatchInterval = TimeSpan.FromSeconds(1);
+
+    private readonly IDataPlane _plane;
+    private readonly string _planeReason;
+    private readonly TimeSpan _closeTimeout;
+    private readonly ILogger _log;
+    private readonly EventHub _events = new();
+    private readonly NoticeReporter _reporter;
+    private readonly GatewayEdge _edge;
+    private readonly CpuWatch _cpuWatch;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _planeEvents;
+    // One tunnel is added or removed at a time: the steps of both span several threads.
+    private readonly SemaphoreSlim _changing = new(1, 1);
+    private int _disposed;
+
+    private IpsecGateway(IGatewayCore core, IDataPlane plane, string planeReason, TimeSpan closeTimeout, ILogger log)
+    {
+        _plane = plane;
+        _planeReason = planeReason;
+        _closeTimeout = closeTimeout;
+        _log = log;
+        _reporter = new NoticeReporter(log, _events);
+        _edge = new GatewayEdge(core, plane, _reporter, log);
+        _cpuWatch = new CpuWatch(plane.Cpus, HostCpus.Online, _cpuWatchInterval, CpuChanged, log);
+        _planeEvents = ReadPlaneEventsAsync();
+    }
 
     /// <summary>
     /// What happens, from up to 256 events before now on. Each enumeration is a reader of its own; one that falls
     /// 4096 events behind loses the oldest. Ends when the gateway is disposed.
     /// </summary>
-    public IAsyncEnumerable<GatewayEvent> Events => throw new NotSupportedException();
+    public IAsyncEnumerable<GatewayEvent> Events => _events;
 
-    /// <summary>Adds a tunnel: validates it, holds its traffic and answers its peer; initiates where its start action says so, without waiting for the outcome.</summary>
-    /// <param name="tunnel">The tunnel.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task AddTunnelAsync(TunnelOptions tunnel, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    /// <summary>Starts a gateway and adds the tunnels of its options.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="cancellationToken">Gives the start up and undoes it.</param>
+    /// <exception cref="PcpuIpsecException">An option is wrong or the host lacks something; the message says which.</exception>
+    public static async Task<IpsecGateway> StartAsync(GatewayOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        ILogger log = options.LoggerFactory.CreateLogger<IpsecGateway>();
+        (IDataPlane plane, string reason) = await DataPlanes.CreateAsync(options, log, cancellationToken);
+        return await StartAsync(options, plane, reason, new GatewayCore(new SystemRandomSource(), new CoreLimits()), cancellationToken);
+    }
 
-    /// <summary>Initiates a tunnel and waits until its fallback Child SA carries traffic. Where it fails, the tunnel stays added and held.</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="cancellationToken">Gives the wait up, not the attempt.</param>
-    public Task ConnectAsync(string tunnel, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Waits until the tunnel's fallback and every per-CPU Child SA are up, or for a peer without RFC 9611 its one Child SA.</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    /// <returns>The tunnel then.</returns>
-    public Task<TunnelStatus> WaitForChildSasAsync(string tunnel, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    /// <summary>Starts with a data plane and a core that are there already; both are the gateway's from here on.</summary>
+    internal static async Task<IpsecGateway> StartAsync(GatewayOptions options, IDataPlane plane, string planeReason, IGatewayCore core, CancellationToken cancellationToken)
+    {
+        ILogger log = options.LoggerFactory.CreateLogger<IpsecGateway>();
+        var gateway = new IpsecGateway(core, plane, planeReason, options.CloseTimeout, log);
+        GatewayLog.Started(log, CpuList.Format(plane.Cpus), plane.Name, planeReason);
+        try
+        {
+            await gateway.AddAllAsync(options.Tunnels, cancellationToken);
+            return gateway;
+        }
+        catch
+        {
+            await gateway.DisposeAsync();
+            throw;
+        }
+    }
 
     /// <summary>The gateway now: tunnels, SAs and counters.</summary>
     /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task<GatewayStatus> GetStatusAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Gives a Child SA new keys (RFC 7296 §2.8).</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="number">The Child SA's number.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task RekeyChildSaAsync(string tunnel, int number, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Moves a Child SA to another CPU by rekeying it.</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="number">The Child SA's number.</param>
-    /// <param name="cpu">The CPU.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task MoveChildSaAsync(string tunnel, int number, int cpu, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Deletes a Child SA at both ends.</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="number">The Child SA's number.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task DeleteChildSaAsync(string tunnel, int number, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Gives the IKE SA new keys (RFC 7296 §2.18).</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task RekeyIkeSaAsync(string tunnel, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Asks the peer whether it lives (RFC 7296 §1.4).</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task CheckPeerAsync(string tunnel, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Deletes the tunnel's SAs at both ends. The tunnel stays added and its traffic held: nothing leaves until it is connected again.</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task CloseTunnelAsync(string tunnel, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Closes a tunnel and lets its traffic go unprotected: the only way in which protection ends.</summary>
-    /// <param name="tunnel">The tunnel's name.</param>
-    /// <param name="cancellationToken">Gives the wait up.</param>
-    public Task RemoveTunnelAsync(string tunnel, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public async Task<GatewayStatus> GetStatusAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        var state = await _edge.Loop.AskAsync(
+            () => (Tunnels: _edge.Tunnels.Select(t => (t.Name, t.LastError)).ToArray(), Connections: _edge.Snapshot(), Counters: _edge.Counters()),
+            cancellationToken);
+        var plane = await _edge.Plane.CallAsync(p => ValueTask.FromResult((Sas: p.ReadSaCounters(), Drops: p.ReadDropCounters()))).WaitAsync(cancellationToken);
+        return new GatewayStatus
+        {
+            DataPlane = _plane.Name,
+            DataPlaneReason = _planeReason,
+            Cpus = _plane.Cpus,
+            Tunnels = [.. state.Tunnels.Select(t => StatusBuilder.Tunnel(t.Name, state.Connections.FirstOrDefault(c => c.Connection == t.Name), t.LastError, plane.Sas))],
+            IkeCounters = state.Counters,
+            DropCounters = plane.Drops,
+        };
+    }
 
     /// <summary>Deletes all SAs at both ends and stops. What is held stays held.</summary>
-    public ValueTask DisposeAsync() => throw new NotSupportedException();
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        try
+        {
+            await CloseAllAsync();
+        }
+        finally
+        {
+            await _cpuWatch.DisposeAsync();
+            await _stop.CancelAsync();
+            await _planeEvents;
+            await _edge.DisposeAsync();
+            await _plane.DisposeAsync();
+            GatewayLog.Stopped(_log);
+            _events.Complete();
+            _stop.Dispose();
+        }
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed != 0, this);
+
+    private void CpuChanged(int cpu, bool online) => _edge.Loop.Post(() =>
+    {
+        string state = online ? "online" : "offline";
+        GatewayLog.CpuChanged(_log, cpu, state);
+        _reporter.Publish(GatewayEventKind.CpuChanged, "", $"CPU {cpu} is {state}");
+        _edge.Feed(new CpuChanged(cpu, online));
+    });
+
+    private async Task ReadPlaneEventsAsync()
+    {
+        try
+        {
+            await foreach (DataPlaneEvent e in _plane.Events.ReadAllAsync(_stop.Token))
+                _edge.Loop.Post(() => _edge.Take(e));
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // The gateway stops.
+        }
+        catch (Exception e)
+        {
+            _edge.Loop.Post(() => _edge.Fail(e.Message));
+        }
+    }
 }

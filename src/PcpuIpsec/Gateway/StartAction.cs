@@ -6,6 +6,6 @@ public enum StartAction
     /// <summary>Its peer is answered; we initiate when asked to.</summary>
     Wait,
 
-    /// <summary>We initiate at once, and again with back-off whenever the IKE SA is lost.</summary>
+    /// <summary>We initiate at once, and again with back-off until it is up.</summary>
     Initiate,
 }

@@ -16,7 +16,7 @@ public sealed partial record TunnelOptions
     private const int MaxNameLength = 64;
     private const int MaxSelectors = 64;
     private const int MaxChildSasLimit = 2 * CpuList.Limit;
-    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _second = TimeSpan.FromSeconds(1);
 
     /// <summary>Checks every field and translates the options for the protocol and the data plane.</summary>
     /// <param name="onlineCpus">The host's CPUs that are online.</param>
@@ -80,7 +80,7 @@ public sealed partial record TunnelOptions
             AcquirePerCpu = connection.OnDemand,
         };
         // Last, so that nothing above has to dispose it.
-        return new ValidatedTunnel(connection, policy, Key(), StartAction, Warnings(esp));
+        return new ValidatedTunnel(connection, policy, Key(), StartAction, RemoteId ?? RemoteAddress.ToString(), Warnings(esp));
     }
 
     private void CheckName()
@@ -121,12 +121,12 @@ public sealed partial record TunnelOptions
     {
         InRange(WindowSize, 1, 256, nameof(WindowSize));
         InRange(ReplayWindow, 64, 4096, nameof(ReplayWindow));
-        InRange(ChildRekeyTime, Second, TimeSpan.FromDays(365), nameof(ChildRekeyTime));
-        InRange(ChildLifeTime, Second, TimeSpan.FromDays(400), nameof(ChildLifeTime));
-        InRange(IkeRekeyTime, Second, TimeSpan.FromDays(365), nameof(IkeRekeyTime));
-        InRange(LivenessInterval, Second, TimeSpan.FromDays(1), nameof(LivenessInterval));
+        InRange(ChildRekeyTime, _second, TimeSpan.FromDays(365), nameof(ChildRekeyTime));
+        InRange(ChildLifeTime, _second, TimeSpan.FromDays(400), nameof(ChildLifeTime));
+        InRange(IkeRekeyTime, _second, TimeSpan.FromDays(365), nameof(IkeRekeyTime));
+        InRange(LivenessInterval, _second, TimeSpan.FromDays(1), nameof(LivenessInterval));
         InRange(RetransmitInitial, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(60), nameof(RetransmitInitial));
-        InRange(RetransmitGiveUp, Second, TimeSpan.FromHours(1), nameof(RetransmitGiveUp));
+        InRange(RetransmitGiveUp, _second, TimeSpan.FromHours(1), nameof(RetransmitGiveUp));
         if (!(RetransmitFactor is >= 1 and <= 10))
             throw Bad(nameof(RetransmitFactor), RetransmitFactor, "1 to 10");
         if (RetransmitGiveUp <= RetransmitInitial)

@@ -9,6 +9,7 @@ internal sealed record ValidatedTunnel(
     TrafficPolicy Policy,
     Secret PreSharedKey,
     StartAction StartAction,
+    string RemoteIdText,
     IReadOnlyList<string> Warnings) : IDisposable
 {
     public string Name => Connection.Name;

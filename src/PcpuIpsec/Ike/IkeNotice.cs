@@ -13,6 +13,12 @@ internal sealed record IkeSaEstablished(string Connection, ulong InitiatorSpi, u
 /// <summary>An IKE SA was replaced by another with new keys (RFC 7296 §2.18).</summary>
 internal sealed record IkeSaRekeyed(string Connection, ulong InitiatorSpi, ulong ResponderSpi) : IkeNotice(Connection);
 
+/// <summary>Our rekeying of an IKE SA failed; the old one goes on, and it is tried again later.</summary>
+internal sealed record IkeSaRekeyFailed(string Connection, PcpuIpsecError Error, string Reason) : IkeNotice(Connection);
+
+/// <summary>The peer answered when asked whether it lives (RFC 7296 §1.4).</summary>
+internal sealed record PeerAnswered(string Connection) : IkeNotice(Connection);
+
 /// <summary>An IKE SA is gone, and with it its Child SAs. <see cref="Error"/> is null where it was asked for.</summary>
 internal sealed record IkeSaClosed(string Connection, ulong InitiatorSpi, ulong ResponderSpi, PcpuIpsecError? Error, string Reason) : IkeNotice(Connection);
 

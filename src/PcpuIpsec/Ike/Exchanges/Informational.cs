@@ -11,6 +11,7 @@ internal static class Informational
         try
         {
             await sa.Requests.Send(ExchangeType.INFORMATIONAL, _ => []);
+            sa.Runtime.Notice(new PeerAnswered(sa.Connection.Name));
             return true;
         }
         catch (ExchangeFailure)

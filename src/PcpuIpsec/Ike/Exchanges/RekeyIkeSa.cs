@@ -52,7 +52,7 @@ internal static class RekeyIkeSa
                 TakeOver(session, old, theirs);
                 return false;
             }
-            old.Runtime.Notice(new IkeStep(old.Connection.Name, $"rekeying the IKE SA failed: {failure.Message}"));
+            old.Runtime.Notice(new IkeSaRekeyFailed(old.Connection.Name, failure.Error, $"rekeying the IKE SA failed: {failure.Message}"));
             TimeSpan delay = failure.Notify == NotifyType.TEMPORARY_FAILURE ? _retryDelay : _retryAfterRefusal;
             session.RekeyTimer?.Cancel();
             session.RekeyTimer = old.Runtime.After(delay + old.Runtime.Jitter(delay, 1), () => IkeRuntime.Run(Initiate(session)));

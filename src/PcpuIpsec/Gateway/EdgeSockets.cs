@@ -1,0 +1,199 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using PcpuIpsec.DataPlane;
+
+namespace PcpuIpsec.Gateway;
+
+/// <summary>
+/// The UDP sockets of IKE, two for each local address: plain IKE and the one shared with ESP in UDP. Tunnels that share an
+/// address share its sockets. Opening and closing happen in the data plane's queue, sending on the event loop.
+/// </summary>
+internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEndPoint, byte[]> received, ILogger log) : IDisposable
+{
+    private const int LargestDatagram = 65535;
+    private static readonly TimeSpan _afterError = TimeSpan.FromMilliseconds(100);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<IPEndPoint, Bound> _bound = [];
+    private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>Makes sure that both sockets of a tunnel are open.</summary>
+    /// <exception cref="PcpuIpsecException">A socket cannot be bound, or another tunnel uses the port for the other purpose.</exception>
+    public void Acquire(IDataPlane plane, IPAddress local, int ikePort, int natTraversalPort)
+    {
+        var ike = new IPEndPoint(local, ikePort);
+        var encapsulated = new IPEndPoint(local, natTraversalPort);
+        AcquireOne(plane, ike, marked: false, nameof(TunnelOptions.IkePort));
+        try
+        {
+            AcquireOne(plane, encapsulated, marked: true, nameof(TunnelOptions.NatTraversalPort));
+        }
+        catch
+        {
+            ReleaseOne(ike);
+            throw;
+        }
+    }
+
+    /// <summary>Closes the sockets that no other tunnel uses.</summary>
+    public void Release(IPAddress local, int ikePort, int natTraversalPort)
+    {
+        ReleaseOne(new IPEndPoint(local, ikePort));
+        ReleaseOne(new IPEndPoint(local, natTraversalPort));
+    }
+
+    /// <summary>Sends one IKE message, behind the marker where the socket's port asks for it. What cannot be sent is counted: retransmission makes up for it.</summary>
+    public void Send(IPEndPoint local, IPEndPoint remote, ReadOnlyMemory<byte> message)
+    {
+        if (Find(local) is not { } bound)
+        {
+            counters.SendError();
+            GatewayLog.NoSocket(log, local, remote);
+            return;
+        }
+        SendRaw(bound, remote, bound.Marked ? NonEspMarker.Prepend(message.Span) : message);
+    }
+
+    /// <summary>Keeps a NAT's mapping alive (RFC 3948 §4); only the NAT traversal port has any.</summary>
+    public void SendKeepalive(IPEndPoint local, IPEndPoint remote)
+    {
+        if (Find(local) is { Marked: true } bound)
+            SendRaw(bound, remote, NonEspMarker.Keepalive);
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        lock (_lock)
+        {
+            foreach (Bound bound in _bound.Values)
+                bound.Socket.Dispose();
+            _bound.Clear();
+        }
+        _stop.Dispose();
+    }
+
+    private Bound? Find(IPEndPoint local)
+    {
+        lock (_lock)
+            return _bound.GetValueOrDefault(local);
+    }
+
+    private void AcquireOne(IDataPlane plane, IPEndPoint local, bool marked, string field)
+    {
+        lock (_lock)
+        {
+            if (_bound.TryGetValue(local, out Bound? bound))
+            {
+                if (bound.Marked != marked)
+                    throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{field}: '{local.Port}' is another tunnel's {(bound.Marked ? nameof(TunnelOptions.NatTraversalPort) : nameof(TunnelOptions.IkePort))} at {local.Address}; allowed: a port that is not");
+                bound.Users++;
+                return;
+            }
+        }
+        Socket socket = Open(plane, local, marked);
+        var opened = new Bound(socket, marked) { Users = 1 };
+        lock (_lock)
+            _bound.Add(local, opened);
+        _ = ReceiveAsync(opened, local, _stop.Token);
+    }
+
+    private static Socket Open(IDataPlane plane, IPEndPoint local, bool marked)
+    {
+        try
+        {
+            return marked ? plane.OpenEncapsulationSocket(local) : plane.OpenIkeSocket(local);
+        }
+        catch (SocketException e)
+        {
+            string hint = e.SocketErrorCode switch
+            {
+                SocketError.AddressAlreadyInUse => "; another program uses the port",
+                SocketError.AddressNotAvailable => $"; LocalAddress {local.Address} is none of this host's",
+                SocketError.AccessDenied => "; it takes CAP_NET_BIND_SERVICE",
+                _ => "",
+            };
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"UDP {local} cannot be bound: {e.Message}{hint}", e);
+        }
+    }
+
+    private void ReleaseOne(IPEndPoint local)
+    {
+        lock (_lock)
+        {
+            if (!_bound.TryGetValue(local, out Bound? bound) || --bound.Users > 0)
+                return;
+            _bound.Remove(local);
+            bound.Socket.Dispose();
+        }
+    }
+
+    private void SendRaw(Bound bound, IPEndPoint remote, ReadOnlyMemory<byte> datagram)
+    {
+        try
+        {
+            bound.Socket.SendTo(datagram.Span, SocketFlags.None, remote);
+            counters.Sent();
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            counters.SendError();
+            GatewayLog.SendFailed(log, remote, e.Message);
+        }
+    }
+
+    private async Task ReceiveAsync(Bound bound, IPEndPoint local, CancellationToken stop)
+    {
+        byte[] buffer = GC.AllocateUninitializedArray<byte>(LargestDatagram);
+        var any = new IPEndPoint(local.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                SocketReceiveFromResult result = await bound.Socket.ReceiveFromAsync(buffer, SocketFlags.None, any, stop);
+                Take(bound, local, (IPEndPoint)result.RemoteEndPoint, buffer.AsSpan(0, result.ReceivedBytes));
+            }
+            catch (Exception e) when (e is ObjectDisposedException or OperationCanceledException
+                || (e is SocketException && (stop.IsCancellationRequested || Find(local) != bound)))
+            {
+                return;
+            }
+            catch (SocketException e)
+            {
+                // An ICMP error or memory pressure: the socket goes on, and the pause keeps a lasting error from spinning.
+                counters.ReceiveError();
+                GatewayLog.ReceiveFailed(log, local, e.Message);
+                await Task.Delay(_afterError, CancellationToken.None);
+            }
+        }
+    }
+
+    private void Take(Bound bound, IPEndPoint local, IPEndPoint remote, ReadOnlySpan<byte> datagram)
+    {
+        counters.Received();
+        if (bound.Marked)
+        {
+            switch (NonEspMarker.Classify(datagram))
+            {
+                case NonEspMarker.Kind.Keepalive:
+                    counters.KeepaliveReceived();
+                    return;
+                case NonEspMarker.Kind.Other:
+                    counters.MarkerMissing();
+                    return;
+            }
+            datagram = datagram[NonEspMarker.Length..];
+        }
+        received(local, remote, datagram.ToArray());
+    }
+
+    private sealed class Bound(Socket socket, bool marked)
+    {
+        public Socket Socket { get; } = socket;
+
+        public bool Marked { get; } = marked;
+
+        public int Users { get; set; }
+    }
+}

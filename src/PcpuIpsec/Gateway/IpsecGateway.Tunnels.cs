@@ -1,0 +1,222 @@
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Host;
+using PcpuIpsec.Ike;
+
+namespace PcpuIpsec.Gateway;
+
+public sealed partial class IpsecGateway
+{
+    /// <summary>Adds a tunnel: validates it, holds its traffic and answers its peer; initiates where its start action says so, without waiting for the outcome.</summary>
+    /// <param name="tunnel">The tunnel.</param>
+    /// <param name="cancellationToken">Gives the wait up; the tunnel is then not added.</param>
+    /// <exception cref="PcpuIpsecException">An option is wrong, or the host cannot hold the traffic or bind the ports; the tunnel is then not added.</exception>
+    public Task AddTunnelAsync(TunnelOptions tunnel, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tunnel);
+        return AddAllAsync([tunnel], cancellationToken);
+    }
+
+    /// <summary>Deletes the tunnel's SAs at both ends. The tunnel stays added and its traffic held: nothing leaves until it is connected again.</summary>
+    /// <param name="tunnel">The tunnel's name.</param>
+    /// <param name="cancellationToken">Gives the wait for the peer up.</param>
+    public async Task CloseTunnelAsync(string tunnel, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        TunnelWaiter waiter = await CloseAsync(tunnel, cancellationToken);
+        await AwaitAsync(tunnel, waiter, cancellationToken);
+    }
+
+    /// <summary>Closes a tunnel and lets its traffic go unprotected: the only way in which protection ends.</summary>
+    /// <param name="tunnel">The tunnel's name.</param>
+    /// <param name="cancellationToken">Gives the removal up before the traffic is released; it can be asked for again.</param>
+    public async Task RemoveTunnelAsync(string tunnel, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        await _changing.WaitAsync(cancellationToken);
+        try
+        {
+            await CloseConfirmedAsync(tunnel, cancellationToken);
+            await ReleaseAsync(tunnel);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private async Task AddAllAsync(IReadOnlyList<TunnelOptions> tunnels, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        await _changing.WaitAsync(cancellationToken);
+        List<ValidatedTunnel> fresh = [];
+        int bound = 0, held = 0, added = 0;
+        try
+        {
+            // All of what can be wrong with options and ports shows before the first packet is held.
+            IReadOnlyList<int> online = HostCpus.Online();
+            foreach (TunnelOptions tunnel in tunnels)
+            {
+                fresh.Add(tunnel.Validate(online, _plane.Cpus));
+                CheckPlaneCan(fresh[^1]);
+            }
+            await CheckNamesAsync(fresh, cancellationToken);
+            for (; bound < fresh.Count; bound++)
+                await BindAsync(fresh[bound].Connection).WaitAsync(cancellationToken);
+            for (; held < fresh.Count; held++)
+            {
+                TrafficPolicy policy = fresh[held].Policy;
+                await _edge.Plane.CallAsync(p => p.HoldAsync(policy, cancellationToken));
+            }
+            for (; added < fresh.Count; added++)
+            {
+                ValidatedTunnel tunnel = fresh[added];
+                await _edge.Loop.AskAsync(() => Add(tunnel), CancellationToken.None);
+            }
+        }
+        catch
+        {
+            for (int i = added; i < held; i++)
+            {
+                string name = fresh[i].Name;
+                await _edge.Plane.CallAsync(p => p.ReleaseAsync(name, CancellationToken.None));
+            }
+            for (int i = added; i < bound; i++)
+                await UnbindAsync(fresh[i].Connection);
+            for (int i = added; i < fresh.Count; i++)
+                fresh[i].Dispose();
+            throw;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private void CheckPlaneCan(ValidatedTunnel tunnel)
+    {
+        DataPlaneAbilities abilities = _plane.Abilities;
+        if (tunnel.Connection is { PerCpu: true } && !abilities.PerCpuSa)
+            throw Unable(nameof(TunnelOptions.PerCpu), "bind SAs to CPUs");
+        if (tunnel.Connection is { OnDemand: true } && !abilities.PerCpuAcquire)
+            throw Unable($"{nameof(TunnelOptions.PerCpu)}.{nameof(PerCpuOptions.OnDemand)}", "raise an acquire for a CPU");
+        if (tunnel.Connection is { Mode: IpsecMode.Transport } && !abilities.TransportMode)
+            throw Unable(nameof(TunnelOptions.Mode), "do transport mode");
+        if (tunnel.Connection is { ForceEncapsulation: true } && !abilities.Encapsulation)
+            throw Unable(nameof(TunnelOptions.ForceEncapsulation), "put ESP in UDP");
+
+        PcpuIpsecException Unable(string field, string what)
+            => new(PcpuIpsecError.HostUnable, $"{field}: tunnel '{tunnel.Name}' needs a data plane that can {what}; the {_plane.Name} one cannot");
+    }
+
+    private Task<bool> CheckNamesAsync(List<ValidatedTunnel> fresh, CancellationToken cancellationToken)
+        => _edge.Loop.AskAsync(
+            () =>
+            {
+                HashSet<string> names = [.. _edge.Tunnels.Select(t => t.Name)];
+                foreach (ValidatedTunnel tunnel in fresh)
+                {
+                    if (!names.Add(tunnel.Name))
+                        throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Name: '{tunnel.Name}' is another tunnel's; allowed: a name that is not");
+                }
+                return true;
+            },
+            cancellationToken);
+
+    private bool Add(ValidatedTunnel options)
+    {
+        var tunnel = new Tunnel(options);
+        _edge.Add(tunnel);
+        GatewayLog.TunnelAdded(_log, tunnel.Name, options.Connection.LocalAddress, options.Connection.RemoteAddress);
+        _reporter.Publish(GatewayEventKind.TunnelAdded, tunnel.Name, $"added between {options.Connection.LocalAddress} and {options.Connection.RemoteAddress}; its traffic is held");
+        foreach (string warning in options.Warnings)
+        {
+            GatewayLog.TunnelWarning(_log, tunnel.Name, warning);
+            _reporter.Publish(GatewayEventKind.Warning, tunnel.Name, warning);
+        }
+        if (tunnel.KeepUp)
+            _edge.Initiate(tunnel);
+        return true;
+    }
+
+    private Task BindAsync(IkeConnection c) => _edge.Plane.CallAsync(p =>
+    {
+        _edge.Sockets.Acquire(p, c.LocalAddress, c.IkePort, c.NatTraversalPort);
+        return ValueTask.CompletedTask;
+    });
+
+    private Task UnbindAsync(IkeConnection c) => _edge.Plane.CallAsync(_ =>
+    {
+        _edge.Sockets.Release(c.LocalAddress, c.IkePort, c.NatTraversalPort);
+        return ValueTask.CompletedTask;
+    });
+
+    private Task<TunnelWaiter> CloseAsync(string name, CancellationToken cancellationToken)
+        => _edge.Loop.AskAsync(
+            () =>
+            {
+                Tunnel tunnel = Known(name);
+                tunnel.KeepUp = false;
+                tunnel.RetryAt = null;
+                _edge.Feed(new CloseConnection(name, Forget: false));
+                var waiter = new TunnelWaiter { IsDone = static s => s is null or { State: "down" } };
+                _edge.Wait(tunnel, waiter);
+                return waiter;
+            },
+            cancellationToken);
+
+    // Closed first and forgotten then, so that the peer's answer to the Delete is waited for. One that does not answer must
+    // not keep us, nor may a failed data plane: the peer's SAs then go by its own liveness check.
+    private async Task CloseConfirmedAsync(string name, CancellationToken cancellationToken)
+    {
+        TunnelWaiter closed = await CloseAsync(name, cancellationToken);
+        try
+        {
+            await closed.Task.WaitAsync(_closeTimeout, cancellationToken);
+        }
+        catch (Exception e) when (e is TimeoutException or PcpuIpsecException)
+        {
+            GatewayLog.CloseUnconfirmed(_log, name, _closeTimeout);
+        }
+        await _edge.Loop.AskAsync(
+            () =>
+            {
+                _edge.Feed(new CloseConnection(name, Forget: true));
+                return true;
+            },
+            CancellationToken.None);
+    }
+
+    private async Task ReleaseAsync(string name)
+    {
+        IkeConnection connection = await _edge.Loop.AskAsync(() => Known(name).Options.Connection, CancellationToken.None);
+        await _edge.Plane.CallAsync(async plane =>
+        {
+            // Those whose end the peer has not confirmed: no SA may outlive its policy.
+            foreach (SaCounters sa in plane.ReadSaCounters().Where(sa => sa.Connection == name))
+                await plane.RemoveAsync(sa.Direction, sa.Spi, sa.Direction == SaDirection.Inbound ? connection.LocalAddress : connection.RemoteAddress, CancellationToken.None);
+            await plane.ReleaseAsync(name, CancellationToken.None);
+        });
+        await UnbindAsync(connection);
+        await _edge.Loop.AskAsync(
+            () =>
+            {
+                _edge.Remove(Known(name));
+                GatewayLog.TunnelRemoved(_log, name);
+                _reporter.Publish(GatewayEventKind.TunnelRemoved, name, "removed; its traffic is no longer protected");
+                return true;
+            },
+            CancellationToken.None);
+    }
+
+    private async Task CloseAllAsync()
+    {
+        string[] names = await _edge.Loop.AskAsync(() => _edge.Tunnels.Select(t => t.Name).ToArray(), CancellationToken.None);
+        await Task.WhenAll(names.Select(name => CloseConfirmedAsync(name, CancellationToken.None)));
+    }
+
+    /// <summary>The tunnel of a name. On the loop.</summary>
+    private Tunnel Known(string name)
+        => _edge.Find(name) ?? throw new PcpuIpsecException(
+            PcpuIpsecError.InvalidOption,
+            $"tunnel: '{name}' is unknown; known are: {string.Join(", ", _edge.Tunnels.Select(t => t.Name).DefaultIfEmpty("none"))}");
+}
