@@ -219,23 +219,31 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
             case ChildSaEstablished up when group.Session!.FindLive(up.Child.Number) is not null && group.Known.Add(up.Child.Number):
                 group.Children.ChildUp(up.Child, Now);
                 break;
-            case ChildSaRekeyed rekeyed when group.Known.Contains(rekeyed.Child.Number):
-                group.Children.ChildRekeyed(rekeyed.Child, Now);
+            case ChildSaRekeyed rekeyed when group.Session!.FindLive(rekeyed.Child.Number) is not null:
+                if (group.Known.Add(rekeyed.Child.Number))
+                    group.Children.ChildUp(rekeyed.Child, Now);
+                else
+                    group.Children.ChildRekeyed(rekeyed.Child, Now);
                 break;
             case ChildSaClosed closed when group.Known.Remove(closed.Child.Number):
                 group.Children.ChildDown(closed.Child.Number, closed.ByPeer, Now);
                 break;
             case ChildSaFailed failed:
-                group.Children.CreateFailed(failed.Cpu, failed.Notify switch
-                {
-                    NotifyType.TS_MAX_QUEUE => CreateFailure.TsMaxQueue,
-                    NotifyType.NO_ADDITIONAL_SAS => CreateFailure.NoAdditionalSas,
-                    NotifyType.TEMPORARY_FAILURE => CreateFailure.Temporary,
-                    _ => CreateFailure.Other,
-                }, Now);
+                group.Children.CreateFailed(failed.Cpu, FailureOf(failed.Notify), Now);
+                break;
+            case ChildSaRekeyFailed { NewCpu: { } cpu } failed:
+                group.Children.CreateFailed(cpu, FailureOf(failed.Notify), Now);
                 break;
         }
     }
+
+    private static CreateFailure FailureOf(NotifyType? notify) => notify switch
+    {
+        NotifyType.TS_MAX_QUEUE => CreateFailure.TsMaxQueue,
+        NotifyType.NO_ADDITIONAL_SAS => CreateFailure.NoAdditionalSas,
+        NotifyType.TEMPORARY_FAILURE => CreateFailure.Temporary,
+        _ => CreateFailure.Other,
+    };
 
     private static void Act(IkeSession session, GroupAction action)
     {

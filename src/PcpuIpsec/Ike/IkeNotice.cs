@@ -37,7 +37,10 @@ internal sealed record ChildSaChanged(string Connection, ChildSaInfo Child) : Ik
 /// <summary>A Child SA is gone.</summary>
 internal sealed record ChildSaClosed(string Connection, ChildSaInfo Child, bool ByPeer, string Reason) : IkeNotice(Connection);
 
-/// <summary>A Child SA could not be created or rekeyed.</summary>
+/// <summary>A Child SA could not be rekeyed, or moved to another CPU; it goes on as it is, and rekeying is tried again.</summary>
+internal sealed record ChildSaRekeyFailed(string Connection, ChildSaInfo Child, int? NewCpu, PcpuIpsecError Error, string Reason, NotifyType? Notify) : IkeNotice(Connection);
+
+/// <summary>A Child SA could not be created.</summary>
 internal sealed record ChildSaFailed(string Connection, int? Cpu, PcpuIpsecError Error, string Reason, NotifyType? Notify = null) : IkeNotice(Connection);
 
 /// <summary>One step of an exchange, for the log: what was sent, received or dropped and why.</summary>

@@ -91,6 +91,9 @@ internal sealed class IkeSa
     /// <summary>The nonces of the exchange that made it by rekeying; null for a first one.</summary>
     public ExchangeNonces? RekeyNonces { get; init; }
 
+    /// <summary>Our request to rekey this IKE SA went out, and what comes of it is not decided.</summary>
+    public bool RekeyOffered { get; set; }
+
     /// <summary>What the peer's rekeying of this IKE SA made.</summary>
     public IkeSa? PeerSuccessor { get; set; }
 

@@ -29,7 +29,21 @@ internal sealed class IkeSession(IkeSa first)
     public IkeTimer? RekeyTimer { get; set; }
 
     /// <summary>Child SAs that are being made or rekeyed by us at the moment.</summary>
-    public int CreationsUnderWay { get; set; }
+    public int CreationsUnderWay { get; private set; }
+
+    /// <summary>
+    /// Outbound SPIs that the peer deleted before the response that brings them reached us: with several requests in
+    /// flight, or one response lost, its Delete overtakes it.
+    /// </summary>
+    public HashSet<uint> DeletedAhead { get; } = [];
+
+    public void BeginCreation() => CreationsUnderWay++;
+
+    public void EndCreation()
+    {
+        if (--CreationsUnderWay == 0)
+            DeletedAhead.Clear();
+    }
 
     /// <summary>The initiator's SPI of the first IKE SA.</summary>
     public ulong FirstSpiI { get; } = first.SpiI;
@@ -38,6 +52,9 @@ internal sealed class IkeSession(IkeSa first)
     public void SetNumbers(Func<int> next) => _nextNumber = next;
 
     public int NextNumber() => _nextNumber!();
+
+    /// <summary>The numbers of the Child SAs that the gateway was told of.</summary>
+    public HashSet<int> Up { get; } = [];
 
     public IEnumerable<ChildSa> Live => Children.Where(c => c.State == ChildSaState.Live);
 

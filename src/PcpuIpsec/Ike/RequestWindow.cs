@@ -22,11 +22,6 @@ internal sealed class RequestWindow(IkeSa sa)
 
     public int InFlight => _outstanding.Count;
 
-    /// <summary>Held back, and what was in flight before that has ended.</summary>
-    public bool Drained => _held && _drained.Count == 0;
-
-    public bool Idle => _outstanding.Count == 0 && _waiting.Count == 0;
-
     /// <summary>The peer announced its window. One that is smaller than before is ignored: requests may be in flight.</summary>
     public void PeerAnnounced(uint size)
     {

@@ -85,8 +85,18 @@ internal static class ChildSaInstallation
     /// <summary>Tells the gateway that a Child SA is there, or that it took over from the one that it replaces.</summary>
     public static void Announce(IkeSa sa, ChildSa child)
     {
+        if (child.State != ChildSaState.Live)
+            return;
         child.Announced = true;
-        sa.Runtime.Notice(child.Replaces is null ? new ChildSaEstablished(sa.Connection.Name, child.ToInfo()) : new ChildSaRekeyed(sa.Connection.Name, child.ToInfo()));
+        string connection = sa.Connection.Name;
+        sa.Runtime.Notice(sa.Session.Up.Add(child.Number) ? new ChildSaEstablished(connection, child.ToInfo()) : new ChildSaRekeyed(connection, child.ToInfo()));
+    }
+
+    /// <summary>Tells the gateway that a Child SA is gone, once nothing lives that has its number.</summary>
+    public static void ReportIfGone(IkeSa sa, ChildSa child, bool byPeer, string reason)
+    {
+        if (!sa.Session.Live.Any(c => c.Number == child.Number) && sa.Session.Up.Remove(child.Number))
+            sa.Runtime.Notice(new ChildSaClosed(sa.Connection.Name, child.ToInfo(), byPeer, reason));
     }
 
     /// <summary>
@@ -98,13 +108,10 @@ internal static class ChildSaInstallation
         IkeSession session = sa.Session;
         if (child.State != ChildSaState.Gone)
         {
-            ChildSa? live = session.FindLive(child.Number);
-            bool last = child.State != ChildSaState.Rekeyed && child.Announced && (live is null || live == child);
             RemoveOutbound(sa, child);
             child.Retire();
             child.State = ChildSaState.Gone;
-            if (last)
-                sa.Runtime.Notice(new ChildSaClosed(sa.Connection.Name, child.ToInfo(), byPeer, reason));
+            ReportIfGone(sa, child, byPeer, reason);
             if (grace > TimeSpan.Zero)
             {
                 sa.Runtime.After(grace, () => Remove(sa, child, byPeer, reason, TimeSpan.Zero));

@@ -23,7 +23,7 @@ internal static class CreateChildSa
     public static async Step<bool> Create(IkeSession session, int? cpu, TrafficSelector? triggerLocal, TrafficSelector? triggerRemote)
     {
         IkeSa first = session.Current;
-        session.CreationsUnderWay++;
+        session.BeginCreation();
         try
         {
             byte[]? resource = !session.PerResource ? null : cpu is null ? [] : first.Engine.ResourceIdentifier(first.Connection, cpu.Value);
@@ -40,7 +40,7 @@ internal static class CreateChildSa
         }
         finally
         {
-            session.CreationsUnderWay--;
+            session.EndCreation();
         }
     }
 
@@ -50,7 +50,7 @@ internal static class CreateChildSa
         if (session.Closed || old.State != ChildSaState.Live || old.RekeyingByUs || old.RekeyingByPeer)
             return false;
         old.RekeyingByUs = true;
-        session.CreationsUnderWay++;
+        session.BeginCreation();
         try
         {
             ChildSa? child = await Negotiate(session, newCpu ?? old.Cpu, old.IsFallback, old, old.Terms, resource: null, null, null, surplus: old.IsSurplus && newCpu is null);
@@ -85,7 +85,7 @@ internal static class CreateChildSa
         }
         finally
         {
-            session.CreationsUnderWay--;
+            session.EndCreation();
         }
     }
 
@@ -105,7 +105,7 @@ internal static class CreateChildSa
             ChildSaInstallation.Remove(sa, old, byPeer: true, "the peer does not know it any more", sa.Connection.InboundGrace);
             return;
         }
-        sa.Runtime.Notice(new ChildSaFailed(sa.Connection.Name, newCpu ?? old.Cpu, failure.Error, $"rekeying failed: {failure.Message}", failure.Notify));
+        sa.Runtime.Notice(new ChildSaRekeyFailed(sa.Connection.Name, old.ToInfo(), newCpu, failure.Error, failure.Message, failure.Notify));
         TimeSpan delay = failure.Notify == NotifyType.TEMPORARY_FAILURE ? _retryDelay : _retryDelay * 30;
         old.RekeyTimer?.Cancel();
         old.RekeyTimer = sa.Runtime.After(delay + sa.Runtime.Jitter(delay, 1), () => IkeRuntime.Run(Rekey(session, old, newCpu)));
@@ -153,6 +153,7 @@ internal static class CreateChildSa
         child.State = ChildSaState.Rekeyed;
         child.RekeyTimer?.Cancel();
         child.OutboundTimer?.Cancel();
+        ChildSaInstallation.ReportIfGone(session.Current, child, byPeer: true, "its successor is gone already");
         session.Current.Runtime.After(_overdueDelete, () => IkeRuntime.Run(Informational.DeleteChild(session, child, "replaced, and not deleted by the peer")));
     }
 
@@ -199,6 +200,8 @@ internal static class CreateChildSa
                 }
                 ChildSaNegotiation.ThrowOnError(reply.Payloads);
                 ChildSaTerms terms = ChildSaNegotiation.ReadResponse(reply.Payloads, offer);
+                if (session.DeletedAhead.Remove(terms.OutboundSpi))
+                    throw new ExchangeFailure(PcpuIpsecError.Aborted, "the peer deleted it before its response came");
                 if (reply.Payloads.Find<NoncePayload>() is not { } peerNonce)
                     throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, "the response lacks Nr");
                 using Secret? shared = await Agree(reply.Carrier, terms.Suite, keyPair, reply.Payloads.Find<KePayload>());
@@ -291,7 +294,11 @@ internal static class CreateChildSa
         IkeSession session = sa.Session;
         uint spi = rekey.Spi.Length == 4 ? (uint)((rekey.Spi[0] << 24) | (rekey.Spi[1] << 16) | (rekey.Spi[2] << 8) | rekey.Spi[3]) : 0;
         if (rekey.Protocol != ProtocolId.ESP || session.FindByOutbound(spi) is not { } old)
-            throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, $"Child SA {spi:x8} is not known", NotifyType.CHILD_SA_NOT_FOUND);
+        {
+            // It may be one whose response has not reached us yet: then it is not gone, only not there yet.
+            NotifyType notify = session.CreationsUnderWay > 0 ? NotifyType.TEMPORARY_FAILURE : NotifyType.CHILD_SA_NOT_FOUND;
+            throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, $"Child SA {spi:x8} is not known", notify);
+        }
         // §2.25.1: one that we are closing, or that was rekeyed already, is not rekeyed any more.
         if (old.State != ChildSaState.Live || old.RekeyingByPeer || old.PeerSuccessor is not null)
             throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, $"Child SA {spi:x8} is being closed or was rekeyed", NotifyType.TEMPORARY_FAILURE);

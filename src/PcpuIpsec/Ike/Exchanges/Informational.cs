@@ -64,7 +64,11 @@ internal static class Informational
         foreach (uint spi in payloads.OfType<DeletePayload>().Where(d => d.Protocol == ProtocolId.ESP).SelectMany(d => d.Spis))
         {
             if (sa.Session.FindByOutbound(spi) is not { } child)
+            {
+                if (sa.Session.CreationsUnderWay > 0)
+                    sa.Session.DeletedAhead.Add(spi);
                 continue;
+            }
             // §1.4.1: where both ends delete at once, the response names no SPI: each Delete stands for its own half.
             if (child.State != ChildSaState.Closing)
                 deleted.Add(child.InboundSpi);

@@ -31,7 +31,9 @@ internal static class RekeyIkeSa
             // The peer may have been first while we waited.
             if (old.State != IkeSaState.Established || old.PeerSuccessor is not null)
                 return false;
+            old.RekeyOffered = true;
             IkeSa ours = await Negotiate(old);
+            old.RekeyOffered = false;
             if (old.PeerSuccessor is { } theirs && ours.RekeyNonces!.LosesAgainst(theirs.RekeyNonces!))
             {
                 TakeOver(session, old, theirs);
@@ -45,6 +47,7 @@ internal static class RekeyIkeSa
         }
         catch (ExchangeFailure failure)
         {
+            old.RekeyOffered = false;
             if (session.Closed)
                 return false;
             if (old.PeerSuccessor is { } theirs)
@@ -113,8 +116,7 @@ internal static class RekeyIkeSa
             throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, "the request lacks Ni or KEi", NotifyType.INVALID_SYNTAX);
         // §2.25.2: what we have in flight must end first, but for a rekeying of the IKE SA itself, and what of the peer's
         // is still being worked on too. One rekeying by the peer at a time.
-        bool rekeyInFlight = session.RekeyingByUs && sa.Requests.Drained;
-        if ((sa.Requests.InFlight > 0 && !rekeyInFlight) || sa.Responses.InProgress > 1 || sa.PeerSuccessor is not null)
+        if ((sa.Requests.InFlight > 0 && !sa.RekeyOffered) || sa.Responses.InProgress > 1 || sa.PeerSuccessor is not null)
             throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, "exchanges are under way", NotifyType.TEMPORARY_FAILURE);
         if (!ProposalSelection.TrySelect(offered.Proposals, sa.Connection.IkeSuites, ProtocolId.IKE, ke.Method, false, out Proposal? answer, out ChosenSuite? suite))
             throw new ExchangeFailure(PcpuIpsecError.NoProposalChosen, $"no proposal is acceptable; ours are {string.Join(", ", sa.Connection.IkeSuites)}", NotifyType.NO_PROPOSAL_CHOSEN);
@@ -127,6 +129,9 @@ internal static class RekeyIkeSa
         try
         {
             using Secret shared = (await sa.Runtime.Ask<SharedSecretDerived>(session, id => new DeriveSharedSecret(id, keyPair, ke.Data), PcpuIpsecError.CryptoFailure)).Secret;
+            // Ours may have been answered while we computed; the peer, which answered it, takes this for settled.
+            if (sa.State != IkeSaState.Established)
+                throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, $"the IKE SA is {sa.State}", NotifyType.TEMPORARY_FAILURE);
             byte[] nr = sa.Runtime.RandomBytes(IkeSaInit.NonceLength);
             ulong spi = sa.Engine.NewSpi();
             IkeSa theirs = MakeSuccessor(sa, weInitiated: false, spi, peerSpi, suite, shared, new ExchangeNonces(ni.Data, nr));
@@ -143,10 +148,10 @@ internal static class RekeyIkeSa
         }
     }
 
-    // Where ours is in flight as well, its answer, or the peer's Delete of the old IKE SA, decides.
+    // Where ours was offered as well, its answer, or the peer's Delete of the old IKE SA, decides.
     private static void PeerRekeyed(IkeSession session, IkeSa old, IkeSa theirs)
     {
-        if (session.Current == old && !(session.RekeyingByUs && old.Requests.InFlight > 0))
+        if (!old.RekeyOffered)
             TakeOver(session, old, theirs);
     }
 

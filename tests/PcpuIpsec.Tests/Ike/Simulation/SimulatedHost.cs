@@ -1,0 +1,154 @@
+using System.Net;
+using PcpuIpsec.Gateway;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Auth;
+using PcpuIpsec.Ike.Crypto;
+using PcpuIpsec.Ike.Messages;
+
+namespace PcpuIpsec.Tests.Ike.Simulation;
+
+/// <summary>A gateway's core with a data plane that only remembers, in virtual time.</summary>
+internal sealed class SimulatedHost
+{
+    private readonly Simulation _simulation;
+    private readonly HashSet<uint> _spis = [];
+    private readonly HashSet<string> _keys = [];
+    private int _epoch;
+
+    public SimulatedHost(Simulation simulation, string name, string address, int seed)
+    {
+        (_simulation, Name, Address, Random) = (simulation, name, IPAddress.Parse(address), new SeededRandom(seed));
+        Core = new GatewayCore(Random, Limits);
+    }
+
+    public CoreLimits Limits { get; init; } = new();
+    public string Name { get; }
+    public IPAddress Address { get; }
+    public SeededRandom Random { get; }
+    public GatewayCore Core { get; private set; }
+    public string Psk { get; set; } = "a secret that both know";
+
+    /// <summary>What the data plane holds, newest last.</summary>
+    public List<SaInstallation> Installed { get; } = [];
+    public List<(TimeSpan At, IkeNotice Notice)> Notices { get; } = [];
+    public HashSet<string> FailRequests { get; } = [];
+    public int Sent { get; private set; }
+    public List<string> KeyReuse { get; } = [];
+
+    public IEnumerable<T> Noticed<T>()
+        where T : IkeNotice => Notices.Select(n => n.Notice).OfType<T>();
+
+    public ConnectionSnapshot Connection => Core.Snapshot()[0];
+
+    public IReadOnlyList<ChildSaInfo> Children => Connection.Children;
+
+    public IEnumerable<SaInstallation> Outbound => Installed.Where(s => s.Direction == SaDirection.Outbound);
+
+    public IEnumerable<SaInstallation> Inbound => Installed.Where(s => s.Direction == SaDirection.Inbound);
+
+    /// <summary>The process dies and starts anew with nothing but its options; the data plane's SAs go with it.</summary>
+    public void Restart()
+    {
+        _epoch++;
+        Installed.Clear();
+        Core = new GatewayCore(Random, Limits);
+    }
+
+    public void Process(IkeEvent e)
+    {
+        List<IkeEffect> effects = [];
+        Core.Process(e, _simulation.Now, effects);
+        foreach (IkeEffect effect in effects)
+            Do(effect);
+    }
+
+    private void Do(IkeEffect effect)
+    {
+        switch (effect)
+        {
+            case SendDatagram send:
+                Sent++;
+                _simulation.Send(this, send);
+                break;
+            case Report report:
+                Notices.Add((_simulation.Now, report.Notice));
+                break;
+            case RemoveSa remove:
+                Installed.RemoveAll(s => s.Direction == remove.Direction && s.Spi == remove.Spi);
+                if (remove.Direction == SaDirection.Inbound)
+                    _spis.Remove(remove.Spi);
+                break;
+            case ReleaseSpi release:
+                _spis.Remove(release.Spi);
+                break;
+            case IkeRequest request:
+                int epoch = _epoch;
+                IkeCompletion completion = Answer(request);
+                _simulation.After(_simulation.RequestDelay(), () =>
+                {
+                    if (epoch == _epoch)
+                        Process(completion);
+                });
+                break;
+        }
+    }
+
+    private IkeCompletion Answer(IkeRequest request)
+    {
+        if (FailRequests.Contains(request.GetType().Name))
+            return new RequestFailed(request.Id, $"{request.GetType().Name} was made to fail");
+        try
+        {
+            return request switch
+            {
+                GenerateKeyPair g => new KeyPairGenerated(g.Id, KeyExchanges.Generate(g.Method)),
+                DeriveSharedSecret d => new SharedSecretDerived(d.Id, d.KeyPair.Derive(d.PeerPublicValue)),
+                SignAuth s => new AuthSigned(s.Id, AuthMethod.Shared_Key_Message_Integrity_Code, PreSharedKey.Compute(s.Prf, Secret(), s.SignedOctets)),
+                VerifyAuth v => new AuthVerified(v.Id, v.Method == AuthMethod.Shared_Key_Message_Integrity_Code && PreSharedKey.Verify(v.Prf, Secret(), v.SignedOctets, v.Data)),
+                ReserveSpi r => new SpiReserved(r.Id, NewSpi()),
+                InstallSa i => Install(i),
+                _ => throw new InvalidOperationException(request.GetType().Name),
+            };
+        }
+        catch (PcpuIpsecException e)
+        {
+            return new RequestFailed(request.Id, e.Message);
+        }
+    }
+
+    private Secret Secret() => PcpuIpsec.Secret.CopyOf(System.Text.Encoding.ASCII.GetBytes(Psk));
+
+    private uint NewSpi()
+    {
+        uint spi;
+        do
+            spi = BitConverter.ToUInt32(Random.Bytes(4));
+        while (spi < 256 || !_spis.Add(spi));
+        return spi;
+    }
+
+    private SaInstalled Install(InstallSa install)
+    {
+        // Copies, as a data plane does: the protocol disposes its own.
+        SaInstallation sa = install.Sa with { EncryptionKey = PcpuIpsec.Secret.CopyOf(install.Sa.EncryptionKey.Span), IntegrityKey = PcpuIpsec.Secret.CopyOf(install.Sa.IntegrityKey.Span) };
+        if (sa.Direction == SaDirection.Outbound && !_keys.Add(Convert.ToHexString(sa.EncryptionKey.Span) + Convert.ToHexString(sa.IntegrityKey.Span)))
+            KeyReuse.Add($"{sa.Spi:x8}");
+        Installed.Add(sa);
+        return new SaInstalled(install.Id);
+    }
+}
+
+/// <summary>Randomness from a seed.</summary>
+internal sealed class SeededRandom(int seed) : IRandomSource
+{
+    private readonly Random _random = new(seed);
+
+    public void Fill(Span<byte> destination) => _random.NextBytes(destination);
+
+    public byte[] Bytes(int length)
+    {
+        byte[] bytes = new byte[length];
+        _random.NextBytes(bytes);
+        return bytes;
+    }
+}
