@@ -20,15 +20,6 @@ internal sealed record IdPayload(PayloadType Type, IkeIdentity Identity) : Paylo
         return new IdPayload(type, identity);
     }
 
-    /// <summary>ID type, reserved and data: what AUTH is computed over (RestOfInitIDPayload, RFC 7296 §2.15).</summary>
-    internal byte[] Body()
-    {
-        byte[] body = new byte[BodyLength()];
-        PayloadWriter writer = new(body);
-        WriteBody(ref writer);
-        return body;
-    }
-
     internal override int BodyLength() => 4 + Identity.Data.Length;
 
     internal override void WriteBody(ref PayloadWriter writer)
