@@ -163,6 +163,7 @@ public class PayloadTests
     [InlineData("00000018 02000000 07000010 0000ffff 0a010000 0a0100ff")] // one fewer than announced
     [InlineData("00000028 01000000 07000010 0000ffff 0a010000 0a0100ff 07000010 0000ffff 0a010000 0a0100ff")] // one more
     [InlineData("00000018 01000000 07000010 0000ffff 0a0100ff 0a010000")] // addresses the wrong way round
+    [InlineData("00000018 01000000 07000010 0000ffff 0a010001 0a010000")]
     [InlineData("00000018 01000000 07060010 01bb0050 0a010000 0a0100ff")] // ports the wrong way round
     [InlineData("00000018 01000000 08000010 0000ffff 0a010000 0a0100ff")] // IPv6 in 16 bytes
     [InlineData("0000001c 01000000 07000014 0000ffff 0a010000 0a0100ff 00000000")] // IPv4 in 20

@@ -190,6 +190,8 @@ public class ProposalSelectionTests
     [InlineData("1:GCM128 NOESN", "1:GCM128 KENONE NOESN", true)]
     [InlineData("1:GCM128 NOESN", "1:GCM128 X25519 NOESN", false)]
     [InlineData("1:GCM128 NOESN", "1:GCM128 PRF256 NOESN", false)]
+    [InlineData("1:CBC128 NOESN", "1:CBC128 NOESN", false)] // even where offered: a cipher without integrity
+    [InlineData("1:GCM128 INT256 NOESN", "1:GCM128 INT256 NOESN", false)] // and an AEAD with it
     public void The_initiator_takes_for_ESP_only_what_it_offered(string offered, string answered, bool accepted)
         => Assert.Equal(accepted, ProposalSelection.TryAccept(Offers(ProtocolId.ESP, answered), Offers(ProtocolId.ESP, offered), out _));
 
