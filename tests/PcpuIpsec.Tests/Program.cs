@@ -1,3 +1,4 @@
+using PcpuIpsec.Tests.Lab;
 using PcpuIpsec.Tests.Namespaces;
 
 // The test host loads this assembly and never calls this; tests start it as a program where they need a process to kill
@@ -6,5 +7,6 @@ return args switch
 {
     ["hold", string directory] => await PlaneProcess.HoldAsync(directory),
     ["create"] => await PlaneProcess.CreateAsync(),
+    [LabOwner.Verb, string folder] => await LabOwner.RunAsync(folder),
     _ => 2,
 };
