@@ -61,7 +61,8 @@ internal static unsafe class PlaneSockets
 
     /// <summary>A UDP socket for IKE; with <paramref name="groupProgram"/> the first of a group on the port, which that program divides.</summary>
     public static int OpenIke(IPEndPoint local, uint mark, ulong[]? groupProgram)
-        => Configure(OpenUdp(local.AddressFamily == AddressFamily.InterNetworkV6), socket =>
+        // Blocking: the class Socket, which it goes into, makes it otherwise once it is used so.
+        => Configure(OpenUdp(local.AddressFamily == AddressFamily.InterNetworkV6, flags: 0), socket =>
         {
             Mark(socket, mark);
             if (local.AddressFamily == AddressFamily.InterNetworkV6)
@@ -112,8 +113,8 @@ internal static unsafe class PlaneSockets
             Libc.Check(Libc.SetSockOpt(socket, Libc.IPPROTO_IP, Libc.IP_MTU_DISCOVER, allow ? Libc.IP_PMTUDISC_DONT : Libc.IP_PMTUDISC_DO), "IP_MTU_DISCOVER");
     }
 
-    private static int OpenUdp(bool isIPv6)
-        => Libc.Check(Libc.Socket(isIPv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK, 0), "Cannot open a UDP socket");
+    private static int OpenUdp(bool isIPv6, int flags = Libc.SOCK_NONBLOCK)
+        => Libc.Check(Libc.Socket(isIPv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC | flags, 0), "Cannot open a UDP socket");
 
     private static void Prepare(int socket, bool isIPv6, uint mark)
     {

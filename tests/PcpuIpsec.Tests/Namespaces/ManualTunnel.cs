@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Esp;
 using PcpuIpsec.Ike;
@@ -35,7 +36,7 @@ internal sealed record TunnelShape
 internal sealed class ManualTunnel : IAsyncDisposable
 {
     public const string Connection = "test";
-    private readonly List<IDisposable> _sockets = [];
+    private readonly List<Socket> _sockets = [];
 
     private ManualTunnel(TestNetwork network, TunnelShape shape, EmbeddedDataPlane west, EmbeddedDataPlane east)
     {
@@ -50,6 +51,8 @@ internal sealed class ManualTunnel : IAsyncDisposable
     public EmbeddedDataPlane West { get; }
     public EmbeddedDataPlane East { get; }
 
+    /// <summary>West's and east's sockets for IKE on the port of ESP in UDP.</summary>
+    public IReadOnlyList<Socket> EncapsulationSockets => _sockets;
     public IPAddress WestOuter => Shape.WestOuter;
     public IPAddress EastOuter => Shape.EastOuter;
     public IPAddress WestInner => Shape.WestInner;
@@ -142,7 +145,7 @@ internal sealed class ManualTunnel : IAsyncDisposable
     /// <summary>Any packet of one address, or of the /16 or /32 around an inner one.</summary>
     public static TrafficSelector Selector(IPAddress address, byte protocol = 0, ushort startPort = 0, ushort endPort = ushort.MaxValue)
     {
-        bool isIPv6 = address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6;
+        bool isIPv6 = address.AddressFamily == AddressFamily.InterNetworkV6;
         UInt128 number = TrafficSelector.ToNumber(address);
         bool isInner = isIPv6 ? number >> 120 == 0xfd : number >> 24 == 10;
         UInt128 mask = !isInner ? 0 : isIPv6 ? UInt128.MaxValue >> 32 : 0xffff;
@@ -153,7 +156,7 @@ internal sealed class ManualTunnel : IAsyncDisposable
     {
         await West.DisposeAsync();
         await East.DisposeAsync();
-        foreach (IDisposable socket in _sockets)
+        foreach (Socket socket in _sockets)
             socket.Dispose();
     }
 

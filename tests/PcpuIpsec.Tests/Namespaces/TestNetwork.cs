@@ -23,8 +23,9 @@ internal sealed class TestNetwork : IDisposable
         Ip($"netns add {WestName}");
         Ip($"netns add {EastName}");
         Ip($"-n {WestName} link add wire numtxqueues 4 numrxqueues 4 type veth peer name wire numtxqueues 4 numrxqueues 4 netns {EastName}");
-        SetUp(WestName, WestOuter4, WestOuter6, WestInner4, WestInner6, EastOuter4, EastOuter6);
-        SetUp(EastName, EastOuter4, EastOuter6, EastInner4, EastInner6, WestOuter4, WestOuter6);
+        const string WestMac = "02:00:00:00:00:01", EastMac = "02:00:00:00:00:02";
+        SetUp(WestName, WestMac, WestOuter4, WestOuter6, WestInner4, WestInner6, EastMac, EastOuter4, EastOuter6);
+        SetUp(EastName, EastMac, EastOuter4, EastOuter6, EastInner4, EastInner6, WestMac, WestOuter4, WestOuter6);
         West = Enter(WestName);
         East = Enter(EastName);
     }
@@ -63,14 +64,18 @@ internal sealed class TestNetwork : IDisposable
         TryRun("ip", $"netns del {EastName}");
     }
 
-    private static void SetUp(string name, string outer4, string outer6, string inner4, string inner6, string peer4, string peer6)
+    private static void SetUp(string name, string mac, string outer4, string outer6, string inner4, string inner6, string peerMac, string peer4, string peer6)
     {
+        Ip($"-n {name} link set wire address {mac}");
         Ip($"-n {name} addr add {outer4}/24 dev wire");
         Ip($"-n {name} addr add {outer6}/64 dev wire nodad");
         Ip($"-n {name} addr add {inner4}/32 dev lo");
         Ip($"-n {name} addr add {inner6}/128 dev lo nodad");
         Ip($"-n {name} link set lo up");
         Ip($"-n {name} link set wire up");
+        // Neighbours that are known: discovery takes a second on a link that has just come up.
+        Ip($"-n {name} neigh add {peer4} lladdr {peerMac} dev wire nud permanent");
+        Ip($"-n {name} neigh add {peer6} lladdr {peerMac} dev wire nud permanent");
         // The way that protected traffic would take in clear.
         Ip($"-n {name} route add default via {peer4}");
         Ip($"-n {name} route add default via {peer6}");
