@@ -42,7 +42,7 @@ internal sealed partial class EmbeddedDataPlane : IDataPlane
         try
         {
             _routes = RouteSocket.Open();
-            _hold = new TrafficHold(_routes, options.FwMark);
+            _hold = new TrafficHold(_routes, options.InterfaceName, options.FwMark);
             _tun = TunDevice.Create(options, _routes);
             for (int i = 0; i < workers; i++)
                 _rawSockets[i] = OpenRawSockets(i);

@@ -12,8 +12,9 @@ internal sealed class PolicyEntry(TrafficPolicy policy, int workers, UInt128? ic
     public TrafficPolicy Policy { get; } = policy;
     public SelectorSet Selectors { get; } = new(policy.LocalSelectors, policy.RemoteSelectors);
 
-    /// <summary>Narrow policies are looked at before wide ones.</summary>
-    public UInt128 Width { get; } = policy.RemoteSelectors.Aggregate(UInt128.Zero, static (sum, s) => UInt128.Max(sum, s.End - s.Start));
+    /// <summary>Narrow policies are looked at before wide ones: by the peer's addresses, then ours, then ports.</summary>
+    public (UInt128 Remote, UInt128 Local, bool AnyPort) Width { get; } =
+        (Widest(policy.RemoteSelectors), Widest(policy.LocalSelectors), policy.LocalSelectors.Concat(policy.RemoteSelectors).All(s => s is { Protocol: 0, AnyPort: true }));
 
     /// <summary>Where its SAs take whole datagrams alone, what covers their fragments: the selectors without the ports. Else null.</summary>
     public SelectorSet? WholeDatagrams { get; } = policy.Mode == IpsecMode.Transport || !policy.LocalSelectors.Concat(policy.RemoteSelectors).All(s => s.AnyPort)
@@ -22,6 +23,8 @@ internal sealed class PolicyEntry(TrafficPolicy policy, int workers, UInt128? ic
 
     /// <summary>Our address that ICMP messages to a packet's sender come from, where we have one of its family.</summary>
     public UInt128? IcmpSource(bool isIPv6) => isIPv6 ? icmpSourceIPv6 : icmpSourceIPv4;
+
+    private static UInt128 Widest(IReadOnlyList<TrafficSelector> selectors) => selectors.Aggregate(UInt128.Zero, static (widest, s) => UInt128.Max(widest, s.End - s.Start));
 
     private static TrafficSelector WithoutPorts(TrafficSelector selector) => selector with { StartPort = 0, EndPort = ushort.MaxValue };
 

@@ -13,20 +13,29 @@ namespace PcpuIpsec.Esp;
 /// default route into the TUN and behind it an unreachable one; rules before the main table's send the policy's selectors there.
 /// When the process dies the TUN goes and its routes with it: the rules and the unreachable routes stay, and nothing leaves in clear.
 /// The table's number follows from the connection's name, so that a later process finds and takes over what an earlier one left.
+/// <code>
+/// 0   everything            local table (what is for this host)
+/// 8   mark of IKE and ESP   goto 12
+/// 9   ours to the peer's    the connection's table: TUN, else unreachable
+/// 10  from this host        goto 12
+/// 10  from the TUN          goto 12
+/// 11  the peer's to ours    blackhole: forwarded in clear, though it has to be protected (RFC 4301 §5.2)
+/// 12  nothing               the rules that were there go on from here
+/// </code>
+/// What is in clear and for this host itself the local table has taken before: that is not refused here.
 /// </summary>
-internal sealed class TrafficHold(RouteSocket routes, uint mark)
+internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
 {
     /// <summary>RTPROT_*: a number that no routing daemon has registered.</summary>
     public const byte Protocol = 196;
 
-    /// <summary>Right behind the local table's rule, which is 0. The plane's own packets leave the list before the policies.</summary>
-    public const uint ExemptPriority = 8, PolicyPriority = 9;
+    public const uint ExemptPriority = 8, PolicyPriority = 9, AcceptPriority = 10, RefusePriority = 11, EndPriority = 12;
 
     /// <summary>Table numbers from here on, by 28 bits of a hash.</summary>
     public const uint FirstTable = 0x5000_0000;
 
     private const uint TunMetric = 1, UnreachableMetric = 2;
-    private static readonly AddressFamily[] Families = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
+    private static readonly AddressFamily[] s_families = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
 
     /// <summary>The connection's table: FNV-1a of its name.</summary>
     public static uint TableOf(string connection)
@@ -45,12 +54,12 @@ internal sealed class TrafficHold(RouteSocket routes, uint mark)
     {
         uint table = TableOf(policy.Connection);
         List<Rule> wanted = [.. RulesOf(policy, table, source)];
-        AddressFamily[] families = [.. Families.Where(f => wanted.Any(r => r.Family == f))];
+        AddressFamily[] families = [.. s_families.Where(f => wanted.Any(r => r.Family == f))];
         foreach (AddressFamily family in families)
             routes.ReplaceRoute(Unreachable(family, table));
-        // Exemption first: from the first policy rule on IKE and ESP would else go into the TUN themselves.
-        foreach (AddressFamily family in Families)
-            Ensure(Exemption(family));
+        // What all connections share comes first: from the first policy rule on IKE and ESP would else go into the TUN themselves.
+        foreach (Rule rule in families.SelectMany(Shared))
+            Ensure(rule);
         foreach (Rule rule in wanted)
             Ensure(rule);
         foreach (Rule rule in OwnRules(table))
@@ -70,10 +79,11 @@ internal sealed class TrafficHold(RouteSocket routes, uint mark)
             routes.TryDeleteRule(rule);
         foreach (Route route in routes.Routes(table))
             routes.TryDeleteRoute(route);
-        if (routes.Rules().Exists(r => r.Protocol == Protocol && r.Priority == PolicyPriority))
+        List<Rule> left = routes.Rules().FindAll(r => r.Protocol == Protocol);
+        if (left.Exists(r => r.Priority is PolicyPriority or RefusePriority))
             return;
-        foreach (AddressFamily family in Families)
-            routes.TryDeleteRule(Exemption(family));
+        foreach (Rule rule in left)
+            routes.TryDeleteRule(rule);
     }
 
     /// <summary>How many rules hold a connection's traffic.</summary>
@@ -106,6 +116,7 @@ internal sealed class TrafficHold(RouteSocket routes, uint mark)
                             Protocol = Protocol,
                         };
                         yield return rule;
+                        yield return Refusal(rule);
                         // What this host itself sends may have no source address yet when it is routed.
                         if (fromLength > 0 && source(from.AddressFamily) is { } own && new IPNetwork(from, fromLength).Contains(own))
                             yield return WithoutSource(rule);
@@ -114,6 +125,19 @@ internal sealed class TrafficHold(RouteSocket routes, uint mark)
             }
         }
     }
+
+    /// <summary>
+    /// The same packets the other way round, arriving in clear. The table says whose the rule is; the kernel does not look at it.
+    /// </summary>
+    private static Rule Refusal(Rule rule) => rule with
+    {
+        Priority = RefusePriority,
+        Action = RuleAction.Blackhole,
+        From = rule.To,
+        To = rule.From,
+        SourcePorts = rule.DestinationPorts,
+        DestinationPorts = rule.SourcePorts,
+    };
 
     /// <summary>IPv4 rules match a source that is not chosen yet as 0.0.0.0/32; IPv6 ones look at the interface "lo", which stands for this host.</summary>
     private static Rule WithoutSource(Rule rule) => rule.Family == AddressFamily.InterNetwork
@@ -132,14 +156,15 @@ internal sealed class TrafficHold(RouteSocket routes, uint mark)
             : (selector.StartPort, selector.EndPort);
     }
 
-    private Rule Exemption(AddressFamily family) => new()
+    private IEnumerable<Rule> Shared(AddressFamily family)
     {
-        Family = family,
-        Priority = ExemptPriority,
-        Mark = mark,
-        Table = Route.MainTable,
-        Protocol = Protocol,
-    };
+        // The target before those who go there.
+        yield return new Rule { Family = family, Priority = EndPriority, Action = RuleAction.Nop, Table = 0, Protocol = Protocol };
+        Rule skip = new() { Family = family, Priority = AcceptPriority, Action = RuleAction.Goto, Target = EndPriority, Table = 0, Protocol = Protocol };
+        yield return skip with { Priority = ExemptPriority, Mark = mark };
+        yield return skip with { InputInterface = "lo" };
+        yield return skip with { InputInterface = tunName };
+    }
 
     private static Route Unreachable(AddressFamily family, uint table) => new()
     {
@@ -165,7 +190,7 @@ internal sealed class TrafficHold(RouteSocket routes, uint mark)
     private List<Rule> OwnRules(uint table) => routes.Rules().FindAll(r => r.Table == table && r.Protocol == Protocol);
 
     private static bool SameMatch(Rule one, Rule other)
-        => one.Family == other.Family && one.From.GetValueOrDefault().Equals(other.From.GetValueOrDefault()) && one.To.GetValueOrDefault().Equals(other.To.GetValueOrDefault())
+        => one.Family == other.Family && one.Priority == other.Priority && one.From.GetValueOrDefault().Equals(other.From.GetValueOrDefault()) && one.To.GetValueOrDefault().Equals(other.To.GetValueOrDefault())
             && one.InputInterface == other.InputInterface && (one.IpProtocol ?? 0) == (other.IpProtocol ?? 0)
             && one.SourcePorts == other.SourcePorts && one.DestinationPorts == other.DestinationPorts;
 

@@ -157,6 +157,8 @@ internal sealed unsafe partial class Worker : IDisposable
                 throw new PcpuIpsecException(PcpuIpsecError.HostUnable, "The TUN interface was removed.");
             for (int i = 0; i < view.Sockets.Length; i++)
             {
+                if ((ready[Fixed + i].Returned & Libc.POLLNVAL) != 0)
+                    throw new PcpuIpsecException(PcpuIpsecError.HostUnable, "A socket of the worker was closed.");
                 if (ready[Fixed + i].Returned != 0)
                     ReceiveFrom(view.Sockets[i]);
             }

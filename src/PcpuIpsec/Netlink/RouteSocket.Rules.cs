@@ -44,14 +44,15 @@ internal sealed partial class RouteSocket
         byte family = Family(rule.Family);
         CheckFamily(rule, rule.From, "From");
         CheckFamily(rule, rule.To, "To");
-        bool toTable = rule.Action == RuleAction.ToTable;
+        // The kernel keeps the table of a rule that refuses and does not look at it: it can say whose the rule is.
+        bool hasTable = rule.Action is not (RuleAction.Goto or RuleAction.Nop);
         using var request = new NetlinkRequest(type, flags);
         request.Struct(new RuleMessage
         {
             Family = family,
             DestinationLength = (byte)(rule.To?.PrefixLength ?? 0),
             SourceLength = (byte)(rule.From?.PrefixLength ?? 0),
-            Table = !toTable ? (byte)0 : rule.Table < 256 ? (byte)rule.Table : TableCompat,
+            Table = !hasTable ? (byte)0 : rule.Table < 256 ? (byte)rule.Table : TableCompat,
             Action = (byte)rule.Action,
             Flags = rule.Invert ? RuleAttribute.Invert : 0,
         });
@@ -64,11 +65,13 @@ internal sealed partial class RouteSocket
         if (rule.OutputInterface is { } output)
             request.String(RuleAttribute.OutputInterface, CheckName(output));
         request.U32(RuleAttribute.Priority, rule.Priority);
+        if (rule.Target is { } target)
+            request.U32(RuleAttribute.Goto, target);
         if (rule.Mark is { } mark)
             request.U32(RuleAttribute.Mark, mark);
         if (rule.MarkMask is { } mask)
             request.U32(RuleAttribute.Mask, mask);
-        if (toTable)
+        if (hasTable)
             request.U32(RuleAttribute.Table, rule.Table);
         if (rule.SuppressPrefixLength is { } suppressed)
             request.U32(RuleAttribute.SuppressPrefixLength, (uint)suppressed);
@@ -99,7 +102,7 @@ internal sealed partial class RouteSocket
         uint table = header.Table, priority = 0;
         byte protocol = 0;
         byte? ipProtocol = null;
-        uint? mark = null, mask = null;
+        uint? mark = null, mask = null, target = null;
         IPNetwork? from = null, to = null;
         string? input = null, output = null;
         int? suppressed = null;
@@ -113,6 +116,7 @@ internal sealed partial class RouteSocket
                 case RuleAttribute.InputInterface: input = attribute.String; break;
                 case RuleAttribute.OutputInterface: output = attribute.String; break;
                 case RuleAttribute.Priority: priority = attribute.U32; break;
+                case RuleAttribute.Goto: target = attribute.U32; break;
                 case RuleAttribute.Mark: mark = attribute.U32; break;
                 case RuleAttribute.Mask: mask = attribute.U32; break;
                 case RuleAttribute.Table: table = attribute.U32; break;
@@ -130,6 +134,7 @@ internal sealed partial class RouteSocket
             Priority = priority,
             Action = (RuleAction)header.Action,
             Table = table,
+            Target = target,
             Invert = (header.Flags & RuleAttribute.Invert) != 0,
             Mark = mark,
             MarkMask = mask,

@@ -91,7 +91,7 @@ internal static class RouteAttribute
 /// <summary>FRA_* (linux/fib_rules.h).</summary>
 internal static class RuleAttribute
 {
-    public const ushort Destination = 1, Source = 2, InputInterface = 3, Priority = 6, Mark = 10, SuppressPrefixLength = 14,
+    public const ushort Destination = 1, Source = 2, InputInterface = 3, Goto = 4, Priority = 6, Mark = 10, SuppressPrefixLength = 14,
         Table = 15, Mask = 16, OutputInterface = 17, Protocol = 21, IpProtocol = 22, SourcePorts = 23, DestinationPorts = 24;
     public const uint Invert = 2;
 }

@@ -94,6 +94,12 @@ internal sealed record Route
 internal enum RuleAction : byte
 {
     ToTable = 1,
+
+    /// <summary>On to the rule with the priority <see cref="Rule.Target"/>, which is higher.</summary>
+    Goto = 2,
+
+    /// <summary>Nothing: a target for <see cref="Goto"/>.</summary>
+    Nop = 3,
     Blackhole = 6,
     Unreachable = 7,
     Prohibit = 8,
@@ -110,8 +116,11 @@ internal sealed record Rule
 
     public RuleAction Action { get; init; } = RuleAction.ToTable;
 
-    /// <summary>For <see cref="RuleAction.ToTable"/>.</summary>
+    /// <summary>For <see cref="RuleAction.ToTable"/>; rules that refuse only carry it.</summary>
     public uint Table { get; init; } = Route.MainTable;
+
+    /// <summary>For <see cref="RuleAction.Goto"/>.</summary>
+    public uint? Target { get; init; }
 
     /// <summary>FIB_RULE_INVERT: matches where the conditions do not (all of them together).</summary>
     public bool Invert { get; init; }

@@ -128,6 +128,60 @@ public sealed class FailClosedTests
         Assert.Equal(2, west.ReadDropCounters()["XfrmOutNoStates"]);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_arrives_in_clear_and_has_to_be_protected_is_not_forwarded(bool isIPv6)
+    {
+        using var network = new TestNetwork();
+        var shape = new TunnelShape { OuterIPv6 = isIPv6, InnerIPv6 = isIPv6 };
+        // A host behind west, in a namespace of its own.
+        string lan = $"{network.WestName}-lan";
+        TestNetwork.Ip($"netns add {lan}");
+        try
+        {
+            string gateway = isIPv6 ? "fd01::fe/128" : "10.1.255.254/32", host = isIPv6 ? "fd01::99" : "10.1.99.99";
+            string six = isIPv6 ? "-6 " : "";
+            TestNetwork.Ip($"-n {network.WestName} link add lan type veth peer name lan netns {lan}");
+            TestNetwork.Ip($"-n {network.WestName} addr add {gateway} dev lan" + (isIPv6 ? " nodad" : ""));
+            TestNetwork.Ip($"-n {network.WestName} link set lan address 02:00:00:00:00:03");
+            TestNetwork.Ip($"-n {lan} link set lan address 02:00:00:00:00:04");
+            TestNetwork.Ip($"-n {network.WestName} link set lan up");
+            TestNetwork.Ip($"-n {lan} link set lan up");
+            TestNetwork.Ip($"-n {lan} addr add {host}{(isIPv6 ? "/128 nodad" : "/32")} dev lan");
+            TestNetwork.Ip($"-n {network.WestName} {six}route add {host} dev lan");
+            TestNetwork.Ip($"-n {network.WestName} neigh add {host} lladdr 02:00:00:00:00:04 dev lan nud permanent");
+            TestNetwork.InNamespace(network.WestName, "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+            NamespaceThread inside = network.Enter(lan);
+            using Socket receiver = TestTraffic.Open(inside, IPAddress.Parse(host), TestTraffic.Port);
+            using Socket sender = TestTraffic.Open(network.East, shape.EastInner);
+            var to = new IPEndPoint(IPAddress.Parse(host), TestTraffic.Port);
+            TestTraffic.SendPinned(0, sender, to, 3, 100);
+            Assert.Equal(3, TestTraffic.Receive(receiver, 3).Count);
+
+            ManualTunnel tunnel = await ManualTunnel.HoldAsync(network, shape);
+            await using (tunnel)
+            {
+                await tunnel.East.ReleaseAsync(ManualTunnel.Connection, default);
+                TestTraffic.SendPinned(0, sender, to, 3, 100);
+                Assert.Equal(0, TestTraffic.Receive(receiver, 1).Count);
+
+                // Protected it arrives.
+                await tunnel.East.HoldAsync(tunnel.Policy(ofWest: false), default);
+                await tunnel.InstallPairAsync(null, null);
+                TestTraffic.SendPinned(0, sender, to, 3, 100);
+                Assert.Equal(3, TestTraffic.Receive(receiver, 3).Count);
+                await tunnel.East.ReleaseAsync(ManualTunnel.Connection, default);
+            }
+            TestTraffic.SendPinned(0, sender, to, 3, 100);
+            Assert.Equal(0, TestTraffic.Receive(receiver, 1).Count);
+        }
+        finally
+        {
+            TestNetwork.Ip($"netns del {lan}");
+        }
+    }
+
     /// <summary>Without a hold the same traffic is seen in clear: the capture sees what it is there to see.</summary>
     private static async Task SeeInClearAsync(TestNetwork network, TunnelShape shape, WireCapture wire)
     {
