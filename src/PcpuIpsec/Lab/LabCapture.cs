@@ -7,9 +7,10 @@ namespace PcpuIpsec.Lab;
 /// <summary>tcpdump on one interface of a lab host. What it wrote is complete once it was stopped.</summary>
 internal sealed partial class LabCapture : IAsyncDisposable
 {
-    // What tcpdump says on SIGUSR1 and at its end.
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(10);
+
+    private const int SIGUSR1 = 10;
 
     private readonly LabProcess _process;
 
@@ -40,8 +41,8 @@ internal sealed partial class LabCapture : IAsyncDisposable
         var listening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         // -Z root: it would become another user else, which takes the parent-death signal away. A packet at a time (-U,
         // --immediate-mode), with room for a burst (-B, in KiB).
-        LabProcess process = host.Start(new LabCommand("tcpdump", "-i", interfaceName, "-n", "-p", "-s", Text(snapLength), "-B", "16384",
-            "-U", "--immediate-mode", "-Z", "root", "-w", path, filter)
+        string[] arguments = ["-i", interfaceName, "-n", "-p", "-s", Text(snapLength), "-B", "16384", "-U", "--immediate-mode", "-Z", "root", "-w", path];
+        LabProcess process = host.Start(new LabCommand("tcpdump", filter.Length == 0 ? arguments : [.. arguments, filter])
         {
             OnErrorLine = line =>
             {
@@ -83,12 +84,11 @@ internal sealed partial class LabCapture : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _process.DisposeAsync();
 
-    private const int SIGUSR1 = 10;
-
     private static long Number(Match match, int group) => long.Parse(match.Groups[group].ValueSpan, CultureInfo.InvariantCulture);
 
     private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
 
+    /// <summary>What it says on SIGUSR1 and at its end.</summary>
     [GeneratedRegex(@"(\d+) packets? captured\D+(\d+) packets? received by filter\D+(\d+) packets? dropped by kernel")]
     private static partial Regex Counts();
 }

@@ -7,6 +7,7 @@ namespace PcpuIpsec.Lab;
 internal static class LabJanitor
 {
     private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AbandonedAfter = TimeSpan.FromMinutes(1);
 
     /// <summary>Clears every lab whose owner lives no more; the identifiers of those.</summary>
     /// <param name="folder">Where the labs are recorded.</param>
@@ -14,6 +15,12 @@ internal static class LabJanitor
     {
         if (!Directory.Exists(folder))
             return [];
+        // Of one killed while it wrote, before it had made anything.
+        foreach (string path in Directory.EnumerateFiles(folder, "*.tmp"))
+        {
+            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > AbandonedAfter)
+                File.Delete(path);
+        }
         var cleaned = new List<string>();
         foreach (string path in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
         {

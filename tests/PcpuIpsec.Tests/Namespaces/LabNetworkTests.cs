@@ -268,12 +268,18 @@ public sealed class LabNetworkTests : IDisposable
     {
         await using LabNetwork lab = await CreateAsync();
         string path = Path.Combine(_folder, "black.pcap");
+        await using LabCapture all = await LabCapture.StartAsync(lab.East, "black", path + ".all.pcap", snapLength: 34);
         await using LabCapture capture = await LabCapture.StartAsync(lab.West, "black", path, filter: "icmp");
 
         (await lab.West.RunAsync(new LabCommand("ping", "-q", "-i", "0.002", "-c", "250", lab.East.Address.ToString()), CancellationToken.None)).EnsureSuccess();
         await capture.StopAsync();
 
+        await all.StopAsync();
+
         Assert.Equal((500L, 0L), (capture.Captured, capture.Dropped));
+        Assert.True(all.Captured >= 500, $"{all.Captured} of 500, {all.Dropped} dropped");
+        Assert.All(PcapFile.Read(all.Path), p => Assert.InRange(p.Bytes.Length, 1, 34));
+        File.Delete(all.Path);
         List<PcapPacket> packets = PcapFile.Read(path);
         Assert.Equal(500, packets.Count);
         Assert.All(packets, p => Assert.Equal(14 + 20 + 64, p.OriginalLength));
