@@ -7,7 +7,8 @@ namespace PcpuIpsec.Gateway;
 
 /// <summary>
 /// The UDP sockets of IKE, two for each local address: plain IKE and the one shared with ESP in UDP. Tunnels that share an
-/// address share its sockets. Opening and closing happen in the data plane's queue, sending on the event loop.
+/// address share its sockets. Opening and closing happen in the data plane's queue, sending on the event loop. One that is
+/// shared with ESP stays open until the data plane has gone, since that has sockets of its own on the port.
 /// </summary>
 internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEndPoint, byte[]> received, ILogger log) : IDisposable
 {
@@ -36,7 +37,7 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
         }
     }
 
-    /// <summary>Closes the sockets that no other tunnel uses.</summary>
+    /// <summary>Closes the socket of plain IKE where no other tunnel uses it.</summary>
     public void Release(IPAddress local, int ikePort, int natTraversalPort)
     {
         ReleaseOne(new IPEndPoint(local, ikePort));
@@ -62,9 +63,13 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
             SendRaw(bound, remote, NonEspMarker.Keepalive);
     }
 
+    /// <summary>Receives nothing any more.</summary>
+    public void Stop() => _stop.Cancel();
+
+    /// <summary>Closes all sockets; the data plane has gone before.</summary>
     public void Dispose()
     {
-        _stop.Cancel();
+        Stop();
         lock (_lock)
         {
             foreach (Bound bound in _bound.Values)
@@ -122,7 +127,7 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
     {
         lock (_lock)
         {
-            if (!_bound.TryGetValue(local, out Bound? bound) || --bound.Users > 0)
+            if (!_bound.TryGetValue(local, out Bound? bound) || --bound.Users > 0 || bound.Marked)
                 return;
             _bound.Remove(local);
             bound.Socket.Dispose();

@@ -18,6 +18,7 @@ internal sealed class GatewayEdge : IAsyncDisposable
     private static readonly TimeSpan _keepaliveInterval = TimeSpan.FromSeconds(20);
 
     private readonly IGatewayCore _core;
+    private readonly IDataPlane _plane;
     private readonly ILogger _log;
     private readonly NoticeReporter _reporter;
     private readonly EdgeCounters _counters = new();
@@ -31,6 +32,7 @@ internal sealed class GatewayEdge : IAsyncDisposable
     public GatewayEdge(IGatewayCore core, IDataPlane plane, NoticeReporter reporter, ILogger log)
     {
         _core = core;
+        _plane = plane;
         _log = log;
         _reporter = reporter;
         Loop = new EventLoop(_counters, log);
@@ -149,11 +151,14 @@ internal sealed class GatewayEdge : IAsyncDisposable
             tunnel.FailWaiters(PcpuIpsecError.HostUnable, $"the data plane failed: {reason}");
     }
 
+    /// <summary>Stops and lets go what waits; the data plane goes last but for its sockets.</summary>
     public async ValueTask DisposeAsync()
     {
-        Sockets.Dispose();
+        Sockets.Stop();
         await Loop.DisposeAsync();
         await Plane.DisposeAsync();
+        await _plane.DisposeAsync();
+        Sockets.Dispose();
         foreach (Tunnel tunnel in _tunnels.Values)
         {
             tunnel.FailWaiters(PcpuIpsecError.Aborted, "the gateway was stopped");

@@ -112,7 +112,6 @@ public sealed partial class IpsecGateway : IAsyncDisposable
             await _stop.CancelAsync();
             await _planeEvents;
             await _edge.DisposeAsync();
-            await _plane.DisposeAsync();
             GatewayLog.Stopped(_log);
             _events.Complete();
             _stop.Dispose();
