@@ -108,7 +108,10 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
     {
         try
         {
-            return marked ? plane.OpenEncapsulationSocket(local) : plane.OpenIkeSocket(local);
+            Socket socket = marked ? plane.OpenEncapsulationSocket(local) : plane.OpenIkeSocket(local);
+            // Sending must never hold up the loop; what does not fit into the buffer is lost as on the wire.
+            socket.Blocking = false;
+            return socket;
         }
         catch (SocketException e)
         {
@@ -164,9 +167,10 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
             {
                 return;
             }
-            catch (SocketException e)
+            catch (Exception e)
             {
-                // An ICMP error or memory pressure: the socket goes on, and the pause keeps a lasting error from spinning.
+                // An ICMP error, memory pressure, or a fault of ours: a gateway must not go deaf by it, and the pause keeps a
+                // lasting error from spinning.
                 counters.ReceiveError();
                 GatewayLog.ReceiveFailed(log, local, e.Message);
                 await Task.Delay(_afterError, CancellationToken.None);

@@ -95,8 +95,8 @@ internal sealed class EventLoop : IAsyncDisposable
         }
     }
 
-    // The last line of defence: a fault in handling one event must not end protection and rekeying of all tunnels.
-    private void Guarded(Action work)
+    /// <summary>The last line of defence: a fault in handling one event must not end protection and rekeying of all tunnels.</summary>
+    public void Guarded(Action work)
     {
         try
         {

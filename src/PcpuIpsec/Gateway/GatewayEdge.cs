@@ -109,9 +109,10 @@ internal sealed class GatewayEdge : IAsyncDisposable
         }
         finally
         {
-            // What was asked for before a fault is still owed: a request without an answer would hang its exchange.
+            // What was asked for before a fault is still owed, and one effect's fault must not take the others along: a
+            // request without an answer would hang its exchange.
             foreach (IkeEffect effect in effects)
-                _effects.Run(effect);
+                Loop.Guarded(() => _effects.Run(effect));
             _changed = true;
         }
     }

@@ -78,7 +78,7 @@ internal static partial class GatewayLog
     [LoggerMessage(401, LogLevel.Debug, "Sending to {Remote} failed: {Reason}")]
     public static partial void SendFailed(ILogger log, IPEndPoint remote, string reason);
 
-    [LoggerMessage(402, LogLevel.Debug, "Receiving at {Local} failed: {Reason}")]
+    [LoggerMessage(402, LogLevel.Warning, "Receiving at {Local} failed: {Reason}")]
     public static partial void ReceiveFailed(ILogger log, IPEndPoint local, string reason);
 
     [LoggerMessage(403, LogLevel.Warning, "No socket at {Local} to send to {Remote} from")]

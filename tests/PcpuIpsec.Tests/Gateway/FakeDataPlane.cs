@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Tests.Gateway;
 
@@ -102,7 +103,9 @@ internal sealed class FakeDataPlane : IDataPlane
 
     private static Socket Open(IPEndPoint local)
     {
-        var socket = new Socket(local.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+        // As planes make them: from a descriptor that is non-blocking already.
+        int descriptor = Libc.Check(Libc.Socket(Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK, 0), "socket");
+        var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
         try
         {
             socket.Bind(local);

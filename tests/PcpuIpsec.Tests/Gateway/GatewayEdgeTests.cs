@@ -98,6 +98,20 @@ public class GatewayEdgeTests
     }
 
     [Fact]
+    public async Task An_effect_that_throws_does_not_take_the_others_along()
+    {
+        await using GatewayHarness harness = await GatewayHarness.StartAsync();
+
+        await AskAsync(
+            harness,
+            new SendDatagram(new IPEndPoint(harness.Tunnel.LocalAddress, TestTunnels.IkePort), new IPEndPoint(IPAddress.IPv6Loopback, 500), _message),
+            new SignAuth(1, "east", PseudorandomFunction.PRF_HMAC_SHA2_256, [1]));
+
+        Assert.Equal(1, harness.Core.Next<AuthSigned>().Id);
+        Assert.Equal(1, await CounterAsync(harness, "EdgeFaults") + await CounterAsync(harness, "EdgeSendErrors"));
+    }
+
+    [Fact]
     public async Task Key_pairs_and_secrets_are_made_by_both_ends_alike()
     {
         await using GatewayHarness harness = await GatewayHarness.StartAsync();
