@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
 using PcpuIpsec.Gateway;
 
 namespace PcpuIpsec.Host.Control;
@@ -8,7 +9,7 @@ namespace PcpuIpsec.Host.Control;
 /// One gateway behind JSON lines: commands come in, replies and events go out. Commands run side by side, each answered
 /// with its id when it is done. Ends at the end of the input, at <c>stop</c> or when cancelled; the gateway is closed then.
 /// </summary>
-internal sealed class ControlChannel(Stream input, Stream output)
+internal sealed class ControlChannel(Stream input, Stream output, ILoggerFactory loggers)
 {
     public const string Commands = "start, wait, status, rekey-child, move-child, delete-child, rekey-ike, check, close, remove, stop";
 
@@ -98,7 +99,7 @@ internal sealed class ControlChannel(Stream input, Stream output)
         await SendAsync(new() { Event = "stopped", Time = DateTimeOffset.UtcNow }).ConfigureAwait(false);
     }
 
-    private static async Task<IpsecGateway> StartAsync(GatewayConfiguration configuration, CancellationToken cancellationToken)
+    private async Task<IpsecGateway> StartAsync(GatewayConfiguration configuration, CancellationToken cancellationToken)
     {
         try
         {
@@ -108,6 +109,7 @@ internal sealed class ControlChannel(Stream input, Stream output)
                     DataPlane = configuration.DataPlane,
                     Cpus = configuration.Cpus,
                     SteerByFlow = configuration.SteerByFlow,
+                    LoggerFactory = loggers,
                     Tunnels = [.. configuration.Tunnels.Select(t => t.ToOptions())],
                 },
                 cancellationToken).ConfigureAwait(false);

@@ -1,6 +1,10 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace PcpuIpsec.Host.Control;
 
@@ -15,12 +19,19 @@ internal static class GatewayVerb
             Required = true,
             HelpName = "FILE|-",
         };
-        var command = new Command("gateway", "Run one gateway that speaks JSON lines on standard input and output; ends with its input") { config };
-        command.SetAction((result, _) => RunAsync(result.GetRequiredValue(config)));
+        var log = new Option<LogLevel>("--log")
+        {
+            Description = "What is logged to standard error",
+            HelpName = "LEVEL",
+            DefaultValueFactory = _ => LogLevel.Warning,
+            CustomParser = ParseLevel,
+        };
+        var command = new Command("gateway", "Run one gateway that speaks JSON lines on standard input and output; ends with its input") { config, log };
+        command.SetAction((result, _) => RunAsync(result.GetRequiredValue(config), result.GetValue(log)));
         return command;
     }
 
-    private static async Task<int> RunAsync(string path)
+    private static async Task<int> RunAsync(string path, LogLevel level)
     {
         using var stopping = new CancellationTokenSource();
         void Stop(PosixSignalContext context)
@@ -41,8 +52,26 @@ internal static class GatewayVerb
             await Console.Error.WriteLineAsync("pcpu-ipsec: " + e.Message);
             return 1;
         }
+        using ILoggerFactory loggers = LoggerFactory.Create(logging => logging
+            .SetMinimumLevel(level)
+            .AddSimpleConsole(console => (console.SingleLine, console.ColorBehavior) = (true, LoggerColorBehavior.Disabled))
+            // Standard output is the control channel's.
+            .Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
         await using Stream input = Console.OpenStandardInput(), output = Console.OpenStandardOutput();
-        return await new ControlChannel(input, output).RunAsync(configuration, stopping.Token);
+        return await new ControlChannel(input, output, loggers).RunAsync(configuration, stopping.Token);
+    }
+
+    private static LogLevel ParseLevel(ArgumentResult result)
+    {
+        string text = result.Tokens.Count > 0 ? result.Tokens[0].Value : "";
+        LogLevel[] levels = Enum.GetValues<LogLevel>();
+        foreach (LogLevel level in levels)
+        {
+            if (level.ToString().Equals(text, StringComparison.OrdinalIgnoreCase))
+                return level;
+        }
+        result.AddError($"--log = '{text}': allowed are {string.Join(", ", levels).ToLowerInvariant()}.");
+        return LogLevel.Warning;
     }
 
     internal static GatewayConfiguration ReadFile(string path)

@@ -61,7 +61,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         catch (TimeoutException)
         {
             await gateway.DisposeAsync();
-            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The gateway {host.Name} was not ready within {ReadyTimeout.TotalSeconds:0} s.");
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The gateway {host.Name} was not ready within {ReadyTimeout.TotalSeconds:0} s{gateway.WhatItSaid()}.");
         }
         catch
         {
@@ -88,7 +88,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            throw new PcpuIpsecException(PcpuIpsecError.Aborted, $"The gateway {Name} did not answer '{command}' within {timeout.TotalSeconds:0} s{LastFailure()}.");
+            throw new PcpuIpsecException(PcpuIpsecError.Aborted, $"The gateway {Name} did not answer '{command}' within {timeout.TotalSeconds:0} s{WhatItSaid()}.");
         }
         finally
         {
@@ -200,7 +200,11 @@ internal sealed class GatewayProcess : IAsyncDisposable
     }
 
     private PcpuIpsecException Ended()
-        => new(PcpuIpsecError.Aborted, $"The gateway {Name} ended{LastFailure()}{(_firstError is { } error ? $" ({error})" : "")}.");
+        => new(PcpuIpsecError.Aborted, $"The gateway {Name} ended{WhatItSaid()}.");
 
-    private string LastFailure() => _events.LastOrDefault(e => e.Error is not null) is { } failed ? $": {failed.Message}" : "";
+    private string WhatItSaid()
+    {
+        string failure = _events.LastOrDefault(e => e.Error is not null) is { } failed ? $": {failed.Message?.TrimEnd('.')}" : "";
+        return _firstError is { } error ? $"{failure} ({error})" : failure;
+    }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Host.Control;
 using PcpuIpsec.Ike;
@@ -16,7 +17,7 @@ public class ControlChannelTests
     {
         using var output = new MemoryStream();
 
-        int exitCode = await new ControlChannel(new MemoryStream(Encoding.UTF8.GetBytes(input)), output).RunAsync(null, CancellationToken.None);
+        int exitCode = await new ControlChannel(new MemoryStream(Encoding.UTF8.GetBytes(input)), output, NullLoggerFactory.Instance).RunAsync(null, CancellationToken.None);
 
         string said = Encoding.UTF8.GetString(output.ToArray());
         ControlEvent failed = JsonSerializer.Deserialize<ControlEvent>(said, ControlJson.Options)!;
@@ -33,7 +34,7 @@ public class ControlChannelTests
         using var stopping = new CancellationTokenSource();
         await stopping.CancelAsync();
 
-        Assert.Equal(0, await new ControlChannel(new MemoryStream(), new MemoryStream()).RunAsync(null, stopping.Token));
+        Assert.Equal(0, await new ControlChannel(new MemoryStream(), new MemoryStream(), NullLoggerFactory.Instance).RunAsync(null, stopping.Token));
     }
 
     [Fact]
@@ -70,5 +71,44 @@ public class ControlChannelTests
         Assert.Equal(child.LocalSelectors, received.ChildSa!.LocalSelectors);
         Assert.Equal(child.RemoteSelectors, received.ChildSa.RemoteSelectors);
         Assert.Equal(child, received.ChildSa with { LocalSelectors = child.LocalSelectors, RemoteSelectors = child.RemoteSelectors });
+    }
+
+    [Fact]
+    public void A_gateway_without_sas_survives_the_channel()
+    {
+        var status = new GatewayStatus
+        {
+            DataPlane = "embedded",
+            DataPlaneReason = "asked for",
+            Cpus = [0, 1],
+            Tunnels = [new TunnelStatus { Name = "lab", State = TunnelState.Down, IkeSa = null, ChildSas = [], LastError = null }],
+            IkeCounters = new Dictionary<string, long> { ["a"] = 1 },
+            DropCounters = new Dictionary<string, long> { ["XfrmInNoStates"] = 2 },
+        };
+
+        ChildSaStatus[] none = [];
+        string line = JsonSerializer.Serialize(new ControlEvent { Event = "ready", Time = DateTimeOffset.UnixEpoch, Status = status }, ControlJson.Options);
+        ControlEvent received = JsonSerializer.Deserialize<ControlEvent>(line, ControlJson.Options)!;
+
+        Assert.Equal(status.Tunnels[0] with { ChildSas = none }, received.Status!.Tunnels[0] with { ChildSas = none });
+        Assert.Equal(2, received.Status.DropCounters["XfrmInNoStates"]);
+        Assert.DoesNotContain("childSa\":", line);
+    }
+
+    [Fact]
+    public void An_ike_sa_survives_the_channel()
+    {
+        var ike = new IkeSaStatus
+        {
+            InitiatorSpi = ulong.MaxValue,
+            ResponderSpi = 0,
+            IsInitiator = true,
+            Local = new(System.Net.IPAddress.Parse("2001:db8::1"), 4500),
+            Remote = null,
+            Suite = null,
+            PerResource = true,
+        };
+
+        Assert.Equal(ike, JsonSerializer.Deserialize<IkeSaStatus>(JsonSerializer.Serialize(ike, ControlJson.Options), ControlJson.Options));
     }
 }
