@@ -161,7 +161,7 @@ internal sealed class ControlChannel(Stream input, Stream output, ILoggerFactory
         {
             _running.Release();
         }
-        await SendAsync(reply).ConfigureAwait(false);
+        await SendAsync(reply with { Time = DateTimeOffset.UtcNow }).ConfigureAwait(false);
     }
 
     private static async Task<ControlEvent> AnswerAsync(IpsecGateway gateway, ControlCommand command, CancellationToken cancellationToken)

@@ -11,6 +11,19 @@ internal sealed record GatewaySample(GatewayStatus West, GatewayStatus East)
     public GatewayPair<IReadOnlyList<ChildSaResult>> ChildSasSince(GatewaySample? earlier)
         => new(ChildSaResults.Since(earlier?.West, West), ChildSaResults.Since(earlier?.East, East));
 
+    /// <summary>
+    /// The CPU that east serves the Child SA of one of west's CPUs on; the gateways number their CPUs each for itself (RFC 9611
+    /// §7). A TCP receiver elsewhere would acknowledge from there, through another Child SA, and so have the sender's softirq
+    /// send on another CPU than the sender.
+    /// </summary>
+    public int? EastCpuOf(int westCpu)
+    {
+        ChildSaStatus? west = All(West).FirstOrDefault(c => c.Cpu == westCpu && !c.IsFallback);
+        return west is null ? null : All(East).FirstOrDefault(c => c.InboundSpi == west.OutboundSpi)?.Cpu;
+    }
+
+    private static IEnumerable<ChildSaStatus> All(GatewayStatus status) => status.Tunnels.SelectMany(t => t.ChildSas);
+
     /// <summary>What both dropped since an earlier sample, by name; what did not count is left out.</summary>
     public GatewayPair<IReadOnlyDictionary<string, long>> DropsSince(GatewaySample earlier)
         => new(Difference(earlier.West.DropCounters, West.DropCounters), Difference(earlier.East.DropCounters, East.DropCounters));

@@ -17,7 +17,7 @@ internal sealed class TrafficRun(LabHost source, LabHost destination, TrafficPro
     public IPAddress Destination => destination.Address;
 
     /// <summary>One flow a CPU, all at once.</summary>
-    /// <param name="cpus">Where the flows are pinned.</param>
+    /// <param name="cpus">Where the senders are pinned.</param>
     /// <param name="gateways">What reads the gateways' counters; null for plaintext.</param>
     /// <param name="perCpu">The flows have Child SAs of their own.</param>
     /// <param name="cancellationToken">Stops the flows.</param>
@@ -26,8 +26,14 @@ internal sealed class TrafficRun(LabHost source, LabHost destination, TrafficPro
         var drivers = new List<IperfDriver>();
         try
         {
+            int[] serverCpus = [.. cpus];
+            if (perCpu && gateways is not null)
+            {
+                GatewaySample paired = await gateways();
+                serverCpus = [.. cpus.Select(c => paired.EastCpuOf(c) ?? c)];
+            }
             foreach ((int index, int cpu) in cpus.Index())
-                drivers.Add(await IperfDriver.ListenAsync(Flow(index, cpu, seconds), cancellationToken));
+                drivers.Add(await IperfDriver.ListenAsync(Flow(index, cpu, serverCpus[index], seconds), cancellationToken));
 
             GatewaySample? before = gateways is null ? null : await gateways();
             CpuTimes timesBefore = CpuTimes.Read();
@@ -41,7 +47,7 @@ internal sealed class TrafficRun(LabHost source, LabHost destination, TrafficPro
                 ? RunSummary.OwnSaShares([.. cpus.Zip(reports, (cpu, report) => (cpu, report.Bytes))], childSas.West)
                 : [.. cpus.Select(_ => (double?)null)];
             return new Repetition(
-                [.. cpus.Select((cpu, i) => new FlowResult(cpu, reports[i], shares[i]))],
+                [.. cpus.Select((cpu, i) => new FlowResult(cpu, serverCpus[i], reports[i], shares[i]))],
                 [.. times.Select(ToResult)],
                 childSas,
                 after?.DropsSince(before!));
@@ -57,7 +63,7 @@ internal sealed class TrafficRun(LabHost source, LabHost destination, TrafficPro
     public async Task<MovedSenderResult> MoveSenderAsync(int from, int to, Func<Task<GatewaySample>> gateways, CancellationToken cancellationToken)
     {
         int length = Math.Max(2, seconds);
-        IperfFlow flow = Flow(0, from, length) with { Protocol = TrafficProtocol.Udp, Rate = SteadyRate };
+        IperfFlow flow = Flow(0, from, to, length) with { Protocol = TrafficProtocol.Udp, Rate = SteadyRate };
         await using IperfDriver driver = await IperfDriver.ListenAsync(flow, cancellationToken);
 
         GatewaySample start = await gateways();
@@ -75,13 +81,14 @@ internal sealed class TrafficRun(LabHost source, LabHost destination, TrafficPro
         return new MovedSenderResult(from, to, report, before, after, Math.Round(share, 4));
     }
 
-    private IperfFlow Flow(int index, int cpu, int length) => new()
+    private IperfFlow Flow(int index, int cpu, int serverCpu, int length) => new()
     {
         Source = source,
         Destination = destination,
         Address = destination.Address,
         Port = FirstPort + index,
         Cpu = cpu,
+        ServerCpu = serverCpu,
         Seconds = length,
         Protocol = protocol,
     };

@@ -14,8 +14,11 @@ internal sealed record IperfFlow
     /// <summary>TCP port that the server listens on; a UDP test uses the same number.</summary>
     public required int Port { get; init; }
 
-    /// <summary>The CPU that both ends are pinned to.</summary>
+    /// <summary>The CPU that the sender is pinned to.</summary>
     public required int Cpu { get; init; }
+
+    /// <summary>The CPU that the receiver is pinned to.</summary>
+    public required int ServerCpu { get; init; }
     public required int Seconds { get; init; }
     public required TrafficProtocol Protocol { get; init; }
 
@@ -50,7 +53,7 @@ internal sealed class IperfDriver : IAsyncDisposable
     {
         LabProcess server = flow.Destination.Start(new LabCommand("iperf3",
             "-s", "-1", "-J", "-i", "1", "-B", flow.Address.ToString(), "-p", Text(flow.Port))
-        { Cpus = [flow.Cpu] });
+        { Cpus = [flow.ServerCpu] });
         var driver = new IperfDriver(flow, server);
         try
         {

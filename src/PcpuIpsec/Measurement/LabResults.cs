@@ -89,12 +89,13 @@ internal sealed record RunResult
 internal sealed record RepetitionResult(double MegabitsPerSecond, IReadOnlyList<FlowResult> Flows, IReadOnlyList<CpuTimeResult> CpuTimes);
 
 /// <summary>One iperf3.</summary>
-/// <param name="Cpu">The CPU that both of its ends are pinned to.</param>
+/// <param name="Cpu">The CPU that its sender is pinned to.</param>
+/// <param name="ServerCpu">The CPU that its receiver is pinned to: the one that the far gateway serves the flow's Child SA on.</param>
 /// <param name="Report">What iperf3 says.</param>
 /// <param name="OwnSaShare">
 /// Of the flow's packets as west sent them, the share on the Child SA of the flow's CPU; null without per-CPU SAs.
 /// </param>
-internal sealed record FlowResult(int Cpu, IperfReport Report, double? OwnSaShare);
+internal sealed record FlowResult(int Cpu, int ServerCpu, IperfReport Report, double? OwnSaShare);
 
 /// <summary>Milliseconds that a CPU spent during a repetition.</summary>
 internal sealed record CpuTimeResult(int Cpu, long User, long System, long Irq, long SoftIrq, long Idle, long Steal);

@@ -69,7 +69,7 @@ public class RunSummaryTests
         SetUpResult lossy = good.SetUp with { Ping = good.SetUp.Ping with { LostSinceFallback = 1 } };
         SetUpResult oneMissing = good.SetUp with { ChildSas = good.SetUp.ChildSas with { East = [.. good.SetUp.ChildSas.East.Take(2)] } };
         SetUpResult noFallback = good.SetUp with { ChildSas = good.SetUp.ChildSas with { West = [.. good.SetUp.ChildSas.West.Skip(1)] } };
-        IReadOnlyList<RunResult> stray = [RunSummary.Of(RunKind.PerCpu, 1, [new Repetition([new FlowResult(0, SampleResults.MakeReport(TrafficProtocol.Tcp, 10), 0.94)], [], null, null)], [])];
+        IReadOnlyList<RunResult> stray = [RunSummary.Of(RunKind.PerCpu, 1, [new Repetition([new FlowResult(0, 0, SampleResults.MakeReport(TrafficProtocol.Tcp, 10), 0.94)], [], null, null)], [])];
 
         Assert.Equal(["set-up-loss"], Failed(lossy, good.Runs, good.MovedSender));
         Assert.Equal(["child-sas-east"], Failed(oneMissing, good.Runs, good.MovedSender));

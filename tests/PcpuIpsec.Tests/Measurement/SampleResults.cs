@@ -33,7 +33,7 @@ internal static class SampleResults
     }
 
     public static Repetition MakeRepetition(RunKind kind, int flows, double megabits) => new(
-        [.. Enumerable.Range(0, flows).Select(cpu => new FlowResult(cpu, MakeReport(TrafficProtocol.Tcp, megabits / flows), kind == RunKind.PerCpu ? 0.999 : null))],
+        [.. Enumerable.Range(0, flows).Select(cpu => new FlowResult(cpu, 1 - cpu, MakeReport(TrafficProtocol.Tcp, megabits / flows), kind == RunKind.PerCpu ? 0.999 : null))],
         [new CpuTimeResult(0, 100, 200, 0, 300, 400, 0), new CpuTimeResult(1, 0, 0, 0, 400, 600, 0)],
         kind == RunKind.Plaintext ? null : ChildSas(10, 100_000, 200_000),
         kind == RunKind.Plaintext ? null : new(new Dictionary<string, long> { ["XfrmInStateSeqError"] = 3 }, new Dictionary<string, long>()));
