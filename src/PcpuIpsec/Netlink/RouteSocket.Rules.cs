@@ -45,7 +45,7 @@ internal sealed partial class RouteSocket
         CheckFamily(rule, rule.From, "From");
         CheckFamily(rule, rule.To, "To");
         // The kernel keeps the table of a rule that refuses and does not look at it: it can say whose the rule is.
-        bool hasTable = rule.Action is not (RuleAction.Goto or RuleAction.Nop);
+        bool hasTable = rule.Action == RuleAction.ToTable || (rule.Action is not (RuleAction.Goto or RuleAction.Nop) && rule.Table != Route.MainTable);
         using var request = new NetlinkRequest(type, flags);
         request.Struct(new RuleMessage
         {

@@ -82,6 +82,7 @@ public class KernelHeaderTests
         Number("FRA_SRC", RuleAttribute.Source);
         Number("FRA_IIFNAME", RuleAttribute.InputInterface);
         Number("FRA_OIFNAME", RuleAttribute.OutputInterface);
+        Number("FRA_GOTO", RuleAttribute.Goto);
         Number("FRA_PRIORITY", RuleAttribute.Priority);
         Number("FRA_FWMARK", RuleAttribute.Mark);
         Number("FRA_FWMASK", RuleAttribute.Mask);
@@ -92,6 +93,8 @@ public class KernelHeaderTests
         Number("FRA_SPORT_RANGE", RuleAttribute.SourcePorts);
         Number("FRA_DPORT_RANGE", RuleAttribute.DestinationPorts);
         Number("FIB_RULE_INVERT", RuleAttribute.Invert);
+        Number("FR_ACT_GOTO", (long)RuleAction.Goto);
+        Number("FR_ACT_NOP", (long)RuleAction.Nop);
         Number("FR_ACT_UNREACHABLE", (long)RuleAction.Unreachable);
         Number("FR_ACT_BLACKHOLE", (long)RuleAction.Blackhole);
         Number("CLONE_NEWNET", Libc.CLONE_NEWNET);

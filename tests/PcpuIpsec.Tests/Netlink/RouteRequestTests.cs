@@ -247,6 +247,32 @@ public class RouteRequestTests
     }
 
     [Fact]
+    public void A_refusing_rule_carries_a_table_that_it_was_given()
+    {
+        _routes.AddRule(new Rule { Family = AddressFamily.InterNetworkV6, Priority = 1, Action = RuleAction.Blackhole, Table = 0x50000001 });
+        Sent("""
+            34000000 2000 0506 01000000 00000000
+            0a 00 00 00 fc 00 00 06 00000000
+            0800 0600 01000000
+            0800 0f00 01000050
+            0500 1500 04000000
+            """);
+    }
+
+    [Fact]
+    public void A_rule_that_goes_on_elsewhere_names_its_target()
+    {
+        _routes.AddRule(new Rule { Family = AddressFamily.InterNetwork, Priority = 8, Action = RuleAction.Goto, Target = 12 });
+        Sent("""
+            34000000 2000 0506 01000000 00000000
+            02 00 00 00 00 00 00 02 00000000
+            0800 0600 08000000
+            0800 0400 0c000000                     # FRA_GOTO
+            0500 1500 04000000
+            """);
+    }
+
+    [Fact]
     public void A_rule_of_one_family_refuses_a_prefix_of_the_other()
     {
         var rule = new Rule { Family = AddressFamily.InterNetwork, Priority = 5, To = IPNetwork.Parse("fd00::/64") };
