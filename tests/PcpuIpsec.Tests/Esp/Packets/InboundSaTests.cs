@@ -113,6 +113,11 @@ public sealed class InboundSaTests
             byte[] esp = Seal(sa, next, Text([.. inner, .. new byte[77]], next));
             Assert.Equal(EspVerdict.Ok, inbound.Open(esp, 0, sa.Outer(), _opened, out int length, out _));
             Assert.Equal(inner, _opened[..length]);
+
+            // It needs no room in the destination either.
+            byte[] exact = new byte[inner.Length];
+            Assert.Equal(EspVerdict.Ok, inbound.Open(Seal(sa, next + 100ul, Text([.. inner, .. new byte[77]], next)), 0, sa.Outer(), exact, out _, out _));
+            Assert.Equal(inner, exact);
         }
     }
 
