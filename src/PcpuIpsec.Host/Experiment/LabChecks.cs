@@ -38,9 +38,11 @@ internal static class LabChecks
     private static CheckResult OwnSa(IReadOnlyList<RunResult> runs)
     {
         var shares = runs.Where(r => r.Kind == RunKind.PerCpu)
-            .SelectMany(r => r.Repetitions.SelectMany(p => p.Flows.Select(f => (r.Name, f.Cpu, Share: f.OwnSaShare ?? 0)))).ToList();
+            .SelectMany(r => r.Repetitions.SelectMany(p => p.Flows.Where(f => f.OwnSaShare is not null).Select(f => (r.Name, f.Cpu, Share: f.OwnSaShare!.Value)))).ToList();
+        if (shares.Count == 0)
+            return new("own-sa", false, "no flow carried anything");
         (string name, int cpu, double least) = shares.MinBy(s => s.Share);
-        return new("own-sa", shares.Count > 0 && least >= LeastShare,
+        return new("own-sa", least >= LeastShare,
             $"at least {Percent(least)} of each pinned flow on its own CPU's SA; the least in {name} on CPU {cpu}");
     }
 

@@ -73,11 +73,13 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
         await using (GatewayPairProcesses oneSa = await StartAsync(network, key, perCpu: false, cancellationToken))
         {
             await oneSa.ConnectAsync(Tunnel, UpTimeout, cancellationToken);
+            await WarmUpAsync(traffic, cancellationToken);
             await RunsAsync(RunKind.OneSa, traffic, oneSa, cancellationToken);
         }
 
         await using GatewayPairProcesses perCpu = await StartAsync(network, key, perCpu: true, cancellationToken);
         SetUpResult setUp = await output.StepAsync("fallback and per-CPU Child SAs under a ping flood", 2, () => SetUpAsync(traffic, perCpu, cancellationToken));
+        await WarmUpAsync(traffic, cancellationToken);
         await RunsAsync(RunKind.PerCpu, traffic, perCpu, cancellationToken);
         MovedSenderResult? moved = settings.Cpus.Count < 2
             ? null
@@ -115,6 +117,13 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
             _runs.Add(RunSummary.Of(kind, flows, repetitions, _runs));
         }
     }
+
+    private Task<bool> WarmUpAsync(TrafficRun traffic, CancellationToken cancellationToken)
+        => output.StepAsync("warming up", 1 + Overhead, async () =>
+        {
+            await traffic.WarmUpAsync(settings.Cpus, cancellationToken);
+            return true;
+        });
 
     private async Task<SetUpResult> SetUpAsync(TrafficRun traffic, GatewayPairProcesses gateways, CancellationToken cancellationToken)
     {

@@ -11,6 +11,8 @@ internal sealed record Repetition(IReadOnlyList<FlowResult> Flows, IReadOnlyList
 /// <summary>Makes results of what was measured.</summary>
 internal static class RunSummary
 {
+    private const double MostLoss = 0.01;
+
     /// <summary>One run of its repetitions, and how it compares with the runs before it.</summary>
     public static RunResult Of(RunKind kind, int flows, IReadOnlyList<Repetition> repetitions, IReadOnlyList<RunResult> earlier)
     {
@@ -50,6 +52,13 @@ internal static class RunSummary
         RunKind.OneSa => "one-sa",
         _ => "per-cpu",
     };
+
+    /// <summary>
+    /// Whether shares can be told: with several flows at once and packets lost here more and there less, the receivers' goodput
+    /// no longer says what each sender sent. One flow alone needs no such thing.
+    /// </summary>
+    public static bool CanAttribute(IReadOnlyCollection<IperfReport> flows)
+        => flows.Count == 1 || flows.All(f => (f.PacketsLost ?? 0) <= MostLoss * (f.PacketsSent ?? 0));
 
     /// <summary>
     /// For each flow the share of its packets on the Child SA of its CPU. SAs count bytes and not flows, so a flow's share of

@@ -12,6 +12,10 @@ internal sealed class TrafficRun(LabHost source, LabHost destination, TrafficPro
     /// <summary>A rate that no data plane drops at, for what is counted and not raced.</summary>
     private const long SteadyRate = 50_000_000;
 
+    /// <summary>Sends from all the CPUs for a second, so that the gateways' code is compiled as it is in one that has run for a while.</summary>
+    public async Task WarmUpAsync(IReadOnlyList<int> cpus, CancellationToken cancellationToken)
+        => await new TrafficRun(source, destination, TrafficProtocol.Tcp, 1).MeasureAsync(cpus, null, false, cancellationToken);
+
     public LabHost Source => source;
 
     public IPAddress Destination => destination.Address;
@@ -43,7 +47,7 @@ internal sealed class TrafficRun(LabHost source, LabHost destination, TrafficPro
             GatewaySample? after = gateways is null ? null : await gateways();
 
             GatewayPair<IReadOnlyList<ChildSaResult>>? childSas = after?.ChildSasSince(before);
-            IReadOnlyList<double?> shares = perCpu && childSas is not null
+            IReadOnlyList<double?> shares = perCpu && childSas is not null && RunSummary.CanAttribute(reports)
                 ? RunSummary.OwnSaShares([.. cpus.Zip(reports, (cpu, report) => (cpu, report.Bytes))], childSas.West)
                 : [.. cpus.Select(_ => (double?)null)];
             return new Repetition(

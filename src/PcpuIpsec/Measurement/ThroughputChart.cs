@@ -9,17 +9,21 @@ namespace PcpuIpsec.Measurement;
 /// </summary>
 internal static class ThroughputChart
 {
-    private const double Width = 720, Height = 440, Left = 76, Right = 700, Top = 64, Bottom = 340;
+    private const double Width = 720, Height = 440, Left = 76, Right = 700, Top = 64, Bottom = 340, OffScale = 2.5;
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
+    // Plain colours first, for viewers that know neither media queries nor a dark scheme.
     private const string Style = """
-        svg { --back: #ffffff; --ink: #1f2328; --soft: #59636e; --grid: #d8dee4; --percpu: #0969da; --onesa: #bc4c00; --plain: #59636e; }
-        @media (prefers-color-scheme: dark) { svg { --back: #0d1117; --ink: #e6edf3; --soft: #9198a1; --grid: #30363d; --percpu: #58a6ff; --onesa: #f0883e; --plain: #9198a1; } }
-        text { font: 13px system-ui, sans-serif; fill: var(--ink); } .title { font-size: 16px; font-weight: 600; } .soft { fill: var(--soft); }
-        .grid { stroke: var(--grid); } .line { fill: none; stroke-width: 2; }
-        .per-cpu { stroke: var(--percpu); fill: var(--percpu); } .one-sa { stroke: var(--onesa); fill: var(--onesa); stroke-dasharray: 7 4; }
-        .plaintext { stroke: var(--plain); fill: var(--plain); stroke-dasharray: 2 4; } .ideal { stroke: var(--percpu); stroke-dasharray: 1 5; stroke-linecap: round; }
-        .mark { stroke-dasharray: none; } path.line { fill: none; }
+        text { font-family: system-ui, sans-serif; font-size: 13px; fill: #1f2328; } .title { font-size: 16px; font-weight: 600; } .soft { fill: #59636e; }
+        .back { fill: #ffffff; } .grid { stroke: #d8dee4; } .line { fill: none; stroke-width: 2; }
+        .per-cpu { stroke: #0969da; } .mark.per-cpu { fill: #0969da; } .ideal { stroke: #0969da; stroke-dasharray: 1 5; stroke-linecap: round; }
+        .one-sa { stroke: #bc4c00; stroke-dasharray: 7 4; } .mark.one-sa { fill: #bc4c00; }
+        .plaintext { stroke: #59636e; stroke-dasharray: 2 4; } .mark.plaintext { fill: #59636e; } .mark { stroke-dasharray: none; }
+        @media (prefers-color-scheme: dark) {
+          text { fill: #e6edf3; } .soft { fill: #9198a1; } .back { fill: #0d1117; } .grid { stroke: #30363d; }
+          .per-cpu, .ideal { stroke: #58a6ff; } .mark.per-cpu { fill: #58a6ff; } .one-sa { stroke: #f0883e; } .mark.one-sa { fill: #f0883e; }
+          .plaintext { stroke: #9198a1; } .mark.plaintext { fill: #9198a1; }
+        }
         """;
 
     public static string Draw(LabResults results)
@@ -33,8 +37,10 @@ internal static class ThroughputChart
         if (perCpu?.Points.Find(p => p.Flows == 1) is { } single)
             series.Add(new("ideal", "ideal", [.. perCpu.Points.Select(p => new Point(p.Flows, p.Flows * single.Value, null))]));
 
+        // Plaintext far above would press all others onto the axis: it is told then and not drawn.
+        List<Series> drawn = series.FindAll(s => s.Class != "plaintext" || Highest(s) <= OffScale * series.Where(o => o != s).Select(Highest).DefaultIfEmpty(Highest(s)).Max());
         int most = Math.Max(1, series.SelectMany(s => s.Points).Select(p => p.Flows).DefaultIfEmpty(1).Max());
-        double highest = series.SelectMany(s => s.Points).Select(p => p.Value + (p.Error ?? 0)).DefaultIfEmpty(1).Max();
+        double highest = drawn.Select(Highest).DefaultIfEmpty(1).Max();
         var scale = new Scale(most, NiceStep(highest / 5), highest);
 
         var root = new XElement(Svg + "svg",
@@ -45,13 +51,15 @@ internal static class ThroughputChart
             new XElement(Svg + "title", "Throughput over the number of Child SAs"),
             new XElement(Svg + "desc", Describe(series)),
             new XElement(Svg + "style", Style),
-            new XElement(Svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"), new XAttribute("style", "fill: var(--back)")),
+            new XElement(Svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"), new XAttribute("class", "back")),
             Text(Left, 28, "Throughput over the number of Child SAs", "title"),
             Text(Left, 48, Subtitle(results), "soft"));
         DrawAxes(root, scale);
-        foreach (Series s in Enumerable.Reverse(series))
+        foreach (Series s in Enumerable.Reverse(drawn))
             DrawSeries(root, s, scale);
-        DrawLegend(root, series);
+        DrawLegend(root, drawn);
+        if (series.Except(drawn).FirstOrDefault() is { } above)
+            root.Add(Text(Right, Bottom + 78, $"plaintext: {Range(above)}, off the scale", "soft", "end"));
         return new XDocument(root) + "\n";
 
         void Add(RunKind kind, string cssClass, string name)
@@ -61,6 +69,15 @@ internal static class ThroughputChart
             if (points.Count > 0)
                 series.Add(new(cssClass, name, points));
         }
+    }
+
+    private static double Highest(Series series) => series.Points.Max(p => p.Value + (p.Error ?? 0));
+
+    private static string Range(Series series)
+    {
+        double most = series.Points.Max(p => p.Value), least = series.Points.Min(p => p.Value);
+        string unit = most >= 2000 ? "Gb/s" : "Mb/s";
+        return Label(least, most) == Label(most, most) ? $"{Label(most, most)} {unit}" : $"{Label(least, most)} to {Label(most, most)} {unit}";
     }
 
     private static string Subtitle(LabResults results)
@@ -106,7 +123,7 @@ internal static class ThroughputChart
 
     private static void DrawLegend(XElement root, List<Series> series)
     {
-        const double Entry = 156, Y = Bottom + 74;
+        const double Entry = 142, Y = Bottom + 74;
         for (int i = 0; i < series.Count; i++)
         {
             double x = Left + (i * Entry);

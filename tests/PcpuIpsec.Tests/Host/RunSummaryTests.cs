@@ -59,6 +59,17 @@ public class RunSummaryTests
         => Assert.Equal([null, 1.0], Shares([(0, 0), (1, 10)], (1, 10)));
 
     [Fact]
+    public void Goodput_tells_who_sent_what_unless_several_flows_lost_much()
+    {
+        IperfReport clean = SampleResults.MakeReport(TrafficProtocol.Udp, 10), lossy = clean with { PacketsLost = 11 };
+
+        Assert.True(RunSummary.CanAttribute([SampleResults.MakeReport(TrafficProtocol.Tcp, 10), SampleResults.MakeReport(TrafficProtocol.Tcp, 20)]));
+        Assert.True(RunSummary.CanAttribute([clean, clean]));
+        Assert.True(RunSummary.CanAttribute([lossy]));
+        Assert.False(RunSummary.CanAttribute([clean, lossy]));
+    }
+
+    [Fact]
     public void All_that_must_hold_holds_in_a_good_lab()
         => Assert.All(SampleResults.Make().Checks, c => Assert.True(c.Passed, c.Name));
 

@@ -20,13 +20,24 @@ public class ThroughputChartTests
     [Fact]
     public void Every_run_has_its_mark_and_the_ideal_line_none()
     {
-        XElement root = Draw(SampleResults.Make());
+        XElement root = Draw(SampleResults.Make(1,
+            (RunKind.Plaintext, 1, 3000), (RunKind.Plaintext, 2, 5000), (RunKind.OneSa, 1, 1500), (RunKind.OneSa, 2, 1600), (RunKind.PerCpu, 1, 1480), (RunKind.PerCpu, 2, 2900)));
 
         // Two runs a series and one in the legend.
         Assert.Equal(3, Count(root, "circle", "mark per-cpu"));
         Assert.Equal(3, Count(root, "rect", "mark one-sa"));
         Assert.Equal(3, Count(root, "path", "mark plaintext"));
         Assert.Equal(1, Count(root, "path", "line ideal"));
+    }
+
+    [Fact]
+    public void Plaintext_far_above_is_told_and_not_drawn()
+    {
+        XElement root = Draw(SampleResults.Make());
+
+        Assert.Equal(0, Count(root, "path", "mark plaintext"));
+        Assert.Equal(3, Count(root, "circle", "mark per-cpu"));
+        Assert.Contains("plaintext: 9 to 17 Gb/s, off the scale", root.Value);
     }
 
     [Fact]
