@@ -31,6 +31,9 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
     /// <summary>What was dropped, repeated or refused, by name, over the core's life.</summary>
     public IReadOnlyDictionary<string, long> Counters => _engine.Runtime.Counters;
 
+    /// <summary>IKE SAs that take memory: live, half-open and lingering.</summary>
+    public int IkeSaCount => _engine.IkeSaCount;
+
     /// <summary>When <see cref="TimePassed"/> is next of use.</summary>
     public TimeSpan? NextDeadline
     {

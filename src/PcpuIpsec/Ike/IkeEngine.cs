@@ -224,7 +224,6 @@ internal sealed class IkeEngine
         session.SetNumbers(state.NextNumber);
         IkeSession? other = state.Current;
         state.Sessions.Add(session);
-        state.RetryDelay = TimeSpan.Zero;
         Runtime.Notice(new IkeSaEstablished(sa.Connection.Name, sa.SpiI, sa.SpiR, sa.IsInitiator, sa.Local, sa.Remote, sa.Suite!, session.PerResource, sa.Requests.Size));
         if (other is null)
             return;
@@ -264,7 +263,7 @@ internal sealed class IkeEngine
         if (ours)
             state.Connecting = null;
         bool wasUp = endsSession && state.Sessions.Remove(sa.Session);
-        if (ours && !state.WasUp)
+        if (!state.WasUp)
             state.KeepUp = false;
         if (state.KeepUp && (ours || wasUp) && state.Current is null && state.Connecting is null)
             RetryLater(state);
@@ -306,11 +305,15 @@ internal sealed class ConnectionState(IkeConnection connection)
     /// <summary>Asked to be up: brought up again when it goes down.</summary>
     public bool KeepUp { get; set; }
 
-    public bool WasUp => _lastNumber > 0;
+    /// <summary>A Child SA came up once: what the ends want of each other fits.</summary>
+    public bool WasUp { get; private set; }
 
     public TimeSpan RetryDelay { get; set; }
 
     public IkeTimer? RetryTimer { get; set; }
+
+    /// <summary>A Child SA came up.</summary>
+    public void CameUp() => (WasUp, RetryDelay) = (true, TimeSpan.Zero);
 
     /// <summary>Numbers of Child SAs are unique within a connection.</summary>
     public int NextNumber() => ++_lastNumber;

@@ -5,7 +5,8 @@ namespace PcpuIpsec.Ike;
 /// <summary>What all IKE SAs of one engine share: the present, the effects, the questions asked of the world, timers, counters.</summary>
 internal sealed class IkeRuntime(IRandomSource random)
 {
-    private readonly Dictionary<long, (object Owner, Step<IkeCompletion> Step)> _asked = [];
+    private readonly Dictionary<long, (object Owner, IkeRequest Request, Step<IkeCompletion> Step)> _asked = [];
+    private readonly Dictionary<long, ReserveSpi> _givenUp = [];
     private readonly PriorityQueue<IkeTimer, (TimeSpan Due, long Order)> _timers = new();
     private readonly Dictionary<string, long> _counters = [];
     private List<IkeEffect> _effects = [];
@@ -47,8 +48,9 @@ internal sealed class IkeRuntime(IRandomSource random)
     {
         long id = ++_lastId;
         Step<IkeCompletion> step = new();
-        _asked.Add(id, (owner, step));
-        Emit(request(id));
+        IkeRequest asked = request(id);
+        _asked.Add(id, (owner, asked, step));
+        Emit(asked);
         IkeCompletion completion = await step;
         return completion switch
         {
@@ -61,15 +63,15 @@ internal sealed class IkeRuntime(IRandomSource random)
     /// <summary>Takes an answer. One to a question that was given up is disposed.</summary>
     public void Complete(IkeCompletion completion)
     {
-        if (_asked.Remove(completion.Id, out (object Owner, Step<IkeCompletion> Step) asked))
+        if (_asked.Remove(completion.Id, out (object Owner, IkeRequest Request, Step<IkeCompletion> Step) asked))
         {
             asked.Step.TrySetResult(completion);
             return;
         }
         (completion as KeyPairGenerated)?.KeyPair.Dispose();
         (completion as SharedSecretDerived)?.Secret.Dispose();
-        if (completion is SpiReserved)
-            Count("late-spi");
+        if (_givenUp.Remove(completion.Id, out ReserveSpi? given) && completion is SpiReserved reserved)
+            Emit(new ReleaseSpi(reserved.Spi, given.Local, given.Remote));
     }
 
     /// <summary>Gives up all questions of an owner: what awaits them fails with <see cref="PcpuIpsecError.Aborted"/>.</summary>
@@ -77,8 +79,12 @@ internal sealed class IkeRuntime(IRandomSource random)
     {
         foreach (long id in _asked.Where(a => ReferenceEquals(a.Value.Owner, owner)).Select(a => a.Key).ToArray())
         {
-            if (_asked.Remove(id, out (object Owner, Step<IkeCompletion> Step) asked))
+            if (_asked.Remove(id, out (object Owner, IkeRequest Request, Step<IkeCompletion> Step) asked))
+            {
+                if (asked.Request is ReserveSpi reserve)
+                    _givenUp.Add(id, reserve);
                 asked.Step.TrySetException(new ExchangeFailure(PcpuIpsecError.Aborted, "the IKE SA went away"));
+            }
         }
     }
 

@@ -88,6 +88,7 @@ internal static class ChildSaInstallation
         if (child.State != ChildSaState.Live)
             return;
         child.Announced = true;
+        sa.Engine.Find(sa.Connection.Name)?.CameUp();
         string connection = sa.Connection.Name;
         sa.Runtime.Notice(sa.Session.Up.Add(child.Number) ? new ChildSaEstablished(connection, child.ToInfo()) : new ChildSaRekeyed(connection, child.ToInfo()));
     }

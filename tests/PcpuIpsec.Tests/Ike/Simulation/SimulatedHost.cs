@@ -28,6 +28,13 @@ internal sealed class SimulatedHost
     public GatewayCore Core { get; private set; }
     public string Psk { get; set; } = "a secret that both know";
 
+    /// <summary>What it signs with, where that is another than it verifies with.</summary>
+    public string? SigningPsk { get; set; }
+
+    public int ReservedSpis => _spis.Count;
+
+    public string State => Connection.State;
+
     /// <summary>What the data plane holds, newest last.</summary>
     public List<SaInstallation> Installed { get; } = [];
     public List<(TimeSpan At, IkeNotice Notice)> Notices { get; } = [];
@@ -103,8 +110,8 @@ internal sealed class SimulatedHost
             {
                 GenerateKeyPair g => new KeyPairGenerated(g.Id, KeyExchanges.Generate(g.Method)),
                 DeriveSharedSecret d => new SharedSecretDerived(d.Id, d.KeyPair.Derive(d.PeerPublicValue)),
-                SignAuth s => new AuthSigned(s.Id, AuthMethod.Shared_Key_Message_Integrity_Code, PreSharedKey.Compute(s.Prf, Secret(), s.SignedOctets)),
-                VerifyAuth v => new AuthVerified(v.Id, v.Method == AuthMethod.Shared_Key_Message_Integrity_Code && PreSharedKey.Verify(v.Prf, Secret(), v.SignedOctets, v.Data)),
+                SignAuth s => new AuthSigned(s.Id, AuthMethod.Shared_Key_Message_Integrity_Code, PreSharedKey.Compute(s.Prf, Secret(SigningPsk ?? Psk), s.SignedOctets)),
+                VerifyAuth v => new AuthVerified(v.Id, v.Method == AuthMethod.Shared_Key_Message_Integrity_Code && PreSharedKey.Verify(v.Prf, Secret(Psk), v.SignedOctets, v.Data)),
                 ReserveSpi r => new SpiReserved(r.Id, NewSpi()),
                 InstallSa i => Install(i),
                 _ => throw new InvalidOperationException(request.GetType().Name),
@@ -116,7 +123,7 @@ internal sealed class SimulatedHost
         }
     }
 
-    private Secret Secret() => PcpuIpsec.Secret.CopyOf(System.Text.Encoding.ASCII.GetBytes(Psk));
+    private static Secret Secret(string text) => PcpuIpsec.Secret.CopyOf(System.Text.Encoding.ASCII.GetBytes(text));
 
     private uint NewSpi()
     {

@@ -93,10 +93,22 @@ internal sealed class Simulation
         for (int i = 0; i < copies; i++)
         {
             SimulatedHost to = from == West ? East : West;
-            DatagramReceived received = new(datagram.Remote, datagram.Local, datagram.Message.ToArray());
+            DatagramReceived received = new(OutsideToInside(datagram.Remote, from), InsideToOutside(datagram.Local, from), datagram.Message.ToArray());
             After(MinDelay + (MaxDelay - MinDelay) * _random.NextDouble(), () => to.Process(received));
         }
     }
+
+    /// <summary>Puts a NAT before west: its ports are others outside, moved by the shift.</summary>
+    public bool NatBeforeWest { get; set; }
+    public int NatShift { get; set; }
+
+    public static ushort NatPort(int inside) => (ushort)(inside + 10000);
+
+    private IPEndPoint InsideToOutside(IPEndPoint source, SimulatedHost from)
+        => NatBeforeWest && from == West ? new IPEndPoint(source.Address, NatPort(source.Port) + NatShift) : source;
+
+    private IPEndPoint OutsideToInside(IPEndPoint destination, SimulatedHost from)
+        => NatBeforeWest && from == East ? new IPEndPoint(destination.Address, destination.Port - 10000 - NatShift) : destination;
 
     /// <summary>Lets time pass.</summary>
     public void Run(TimeSpan time) => RunUntil(() => false, time);
