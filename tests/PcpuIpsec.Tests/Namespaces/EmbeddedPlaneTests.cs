@@ -222,7 +222,7 @@ public sealed class EmbeddedPlaneTests
 
     internal static async Task Eventually(Func<bool> condition)
     {
-        for (int i = 0; i < 200 && !condition(); i++)
+        for (int i = 0; i < 1000 && !condition(); i++)
             await Task.Delay(10);
         Assert.True(condition());
     }

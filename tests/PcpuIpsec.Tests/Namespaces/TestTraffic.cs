@@ -47,11 +47,11 @@ internal static class TestTraffic
             throw new InvalidOperationException($"Sending to {to} failed: {failure.Message}", failure);
     }
 
-    /// <summary>Receives datagrams until there are as many, or none comes for a second.</summary>
+    /// <summary>Receives datagrams until there are as many, or none comes for a while.</summary>
     /// <returns>How many came, and their bytes.</returns>
-    public static (int Count, long Bytes) Receive(Socket socket, int count)
+    public static (int Count, long Bytes) Receive(Socket socket, int count, int patienceMilliseconds = 5000)
     {
-        socket.ReceiveTimeout = 1000;
+        socket.ReceiveTimeout = patienceMilliseconds;
         byte[] buffer = new byte[65536];
         int received = 0;
         long bytes = 0;
@@ -68,6 +68,9 @@ internal static class TestTraffic
         }
         return (received, bytes);
     }
+
+    /// <summary>True where nothing comes within the time in which what was sent would long have come.</summary>
+    public static bool ReceivesNothing(Socket socket) => Receive(socket, 1, patienceMilliseconds: 300).Count == 0;
 
     /// <summary>Carries bytes over one TCP connection.</summary>
     /// <returns>True where they arrived as they were sent.</returns>
