@@ -30,9 +30,9 @@ internal enum PlaneDrop
 /// <summary>One array of counters a worker: verdicts first, then the plane's own.</summary>
 internal static class DropCounters
 {
-    private static readonly int PlaneDrops = Enum.GetValues<PlaneDrop>().Length;
+    private static readonly int _planeDrops = Enum.GetValues<PlaneDrop>().Length;
 
-    public static readonly int Count = EspVerdicts.Count + PlaneDrops;
+    public static readonly int Count = EspVerdicts.Count + _planeDrops;
 
     public static int IndexOf(PlaneDrop drop) => EspVerdicts.Count + (int)drop;
 

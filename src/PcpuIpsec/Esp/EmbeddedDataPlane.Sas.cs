@@ -12,7 +12,7 @@ namespace PcpuIpsec.Esp;
 internal sealed partial class EmbeddedDataPlane
 {
     /// <summary>Lifetimes in seconds and the paths' MTUs are looked at that often.</summary>
-    private static readonly TimeSpan HousekeepingPeriod = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan _housekeepingPeriod = TimeSpan.FromMilliseconds(500);
 
     /// <summary>The kernel forgets what it learned about a path after ten minutes; until then looking is cheap.</summary>
     private const int PathMtuPeriodMilliseconds = 10_000;

@@ -112,7 +112,7 @@ internal sealed partial class EmbeddedDataPlane : IDataPlane
             await plane.DisposeAsync().ConfigureAwait(false);
             throw;
         }
-        plane._housekeeping.Change(HousekeepingPeriod, HousekeepingPeriod);
+        plane._housekeeping.Change(_housekeepingPeriod, _housekeepingPeriod);
         PlaneLog.Started(options.Logger, options.InterfaceName, plane._tun.Mtu, Host.CpuList.Format(options.Cpus));
         return plane;
     }

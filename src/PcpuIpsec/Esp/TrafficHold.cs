@@ -35,7 +35,7 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
     public const uint FirstTable = 0x5000_0000;
 
     private const uint TunMetric = 1, UnreachableMetric = 2;
-    private static readonly AddressFamily[] s_families = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
+    private static readonly AddressFamily[] _families = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
 
     /// <summary>The connection's table: FNV-1a of its name.</summary>
     public static uint TableOf(string connection)
@@ -54,7 +54,7 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
     {
         uint table = TableOf(policy.Connection);
         List<Rule> wanted = [.. RulesOf(policy, table, source)];
-        AddressFamily[] families = [.. s_families.Where(f => wanted.Any(r => r.Family == f))];
+        AddressFamily[] families = [.. _families.Where(f => wanted.Any(r => r.Family == f))];
         foreach (AddressFamily family in families)
             routes.ReplaceRoute(Unreachable(family, table));
         // What all connections share comes first: from the first policy rule on IKE and ESP would else go into the TUN themselves.

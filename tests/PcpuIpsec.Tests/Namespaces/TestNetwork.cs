@@ -12,12 +12,12 @@ internal sealed class TestNetwork : IDisposable
     public static readonly string WestOuter4 = "192.0.2.1", EastOuter4 = "192.0.2.2", WestOuter6 = "2001:db8::1", EastOuter6 = "2001:db8::2";
     public static readonly string WestInner4 = "10.1.0.1", EastInner4 = "10.2.0.1", WestInner6 = "fd01::1", EastInner6 = "fd02::1";
 
-    private static int s_number;
+    private static int _number;
     private readonly List<IDisposable> _threads = [];
 
     public TestNetwork()
     {
-        string id = $"{Environment.ProcessId}-{Interlocked.Increment(ref s_number)}";
+        string id = $"{Environment.ProcessId}-{Interlocked.Increment(ref _number)}";
         WestName = $"pcpu-west-{id}";
         EastName = $"pcpu-east-{id}";
         Ip($"netns add {WestName}");
