@@ -16,13 +16,15 @@ namespace PcpuIpsec.Gateway;
 /// <param name="complete">Takes answers, from any thread; false where nobody listens any more.</param>
 /// <param name="report">Takes notices, on the loop.</param>
 /// <param name="log">The log.</param>
+/// <param name="keys">Where keys are exported to, where that was asked for.</param>
 internal sealed class EffectRunner(
     PlaneQueue plane,
     EdgeSockets sockets,
     Func<string, ValidatedTunnel?> tunnelOf,
     Func<IkeCompletion, bool> complete,
     Action<IkeNotice> report,
-    ILogger log)
+    ILogger log,
+    KeyExport? keys)
 {
     /// <summary>Does, or starts, one effect. Called on the loop.</summary>
     public void Run(IkeEffect effect)
@@ -34,6 +36,9 @@ internal sealed class EffectRunner(
                 break;
             case Report e:
                 report(e.Notice);
+                break;
+            case ExportIkeKeys e:
+                keys?.Add(e);
                 break;
             case GenerateKeyPair e:
                 _ = AnswerAsync(e, Task.Run<IkeCompletion>(() => new KeyPairGenerated(e.Id, KeyExchanges.Generate(e.Method))));
@@ -75,6 +80,7 @@ internal sealed class EffectRunner(
     {
         using Secret encryption = Secret.CopyOf(e.Sa.EncryptionKey.Span), integrity = Secret.CopyOf(e.Sa.IntegrityKey.Span);
         SaInstallation sa = e.Sa with { EncryptionKey = encryption, IntegrityKey = integrity };
+        keys?.Add(sa);
         await plane.CallAsync(p => p.InstallAsync(sa, CancellationToken.None));
         return new SaInstalled(e.Id);
     }

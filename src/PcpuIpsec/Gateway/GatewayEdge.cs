@@ -23,22 +23,24 @@ internal sealed class GatewayEdge : IAsyncDisposable
     private readonly NoticeReporter _reporter;
     private readonly EdgeCounters _counters = new();
     private readonly EffectRunner _effects;
+    private readonly bool _exportsKeys;
     private readonly OrderedDictionary<string, Tunnel> _tunnels = new(StringComparer.Ordinal);
     private TimeSpan _keepaliveAt = _keepaliveInterval;
     private int _datagramsWaiting;
     private bool _changed;
     private string? _planeFailure;
 
-    public GatewayEdge(IGatewayCore core, IDataPlane plane, NoticeReporter reporter, ILogger log)
+    public GatewayEdge(IGatewayCore core, IDataPlane plane, NoticeReporter reporter, ILogger log, KeyExport? keys = null)
     {
         _core = core;
         _plane = plane;
         _log = log;
         _reporter = reporter;
+        _exportsKeys = keys is not null;
         Loop = new EventLoop(_counters, log);
         Plane = new PlaneQueue(plane);
         Sockets = new EdgeSockets(_counters, Received, log);
-        _effects = new EffectRunner(Plane, Sockets, name => _tunnels.GetValueOrDefault(name)?.Options, c => Loop.Post(() => Feed(c)), Take, log);
+        _effects = new EffectRunner(Plane, Sockets, name => _tunnels.GetValueOrDefault(name)?.Options, c => Loop.Post(() => Feed(c)), Take, log, keys);
         Loop.Start(LookAfterWhatIsDue);
     }
 
@@ -54,7 +56,7 @@ internal sealed class GatewayEdge : IAsyncDisposable
 
     public void Add(Tunnel tunnel)
     {
-        Feed(new AddConnection(tunnel.Options.Connection));
+        Feed(new AddConnection(tunnel.Options.Connection with { ExportKeys = _exportsKeys }));
         _tunnels.Add(tunnel.Name, tunnel);
     }
 

@@ -30,6 +30,9 @@ public sealed partial record GatewayOptions
     /// <summary>The tunnels that are added at start; more can follow.</summary>
     public IReadOnlyList<TunnelOptions> Tunnels { get; init; } = [];
 
+    /// <summary>Writes the keys of every SA into files of this folder, from which Wireshark decrypts; null: nowhere.</summary>
+    internal string? KeyExportFolder { get; init; }
+
     /// <summary>Where the log goes; default: nowhere. Never receives key material.</summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 

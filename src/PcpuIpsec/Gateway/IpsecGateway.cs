@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Crypto;
 
 namespace PcpuIpsec.Gateway;
 
@@ -28,14 +29,14 @@ public sealed partial class IpsecGateway : IAsyncDisposable
     private readonly SemaphoreSlim _changing = new(1, 1);
     private int _disposed;
 
-    private IpsecGateway(IGatewayCore core, IDataPlane plane, string planeReason, TimeSpan closeTimeout, ILogger log)
+    private IpsecGateway(IGatewayCore core, IDataPlane plane, string planeReason, TimeSpan closeTimeout, KeyExport? keys, ILogger log)
     {
         _plane = plane;
         _planeReason = planeReason;
         _closeTimeout = closeTimeout;
         _log = log;
         _reporter = new NoticeReporter(log, _events);
-        _edge = new GatewayEdge(core, plane, _reporter, log);
+        _edge = new GatewayEdge(core, plane, _reporter, log, keys);
         _cpuWatch = new CpuWatch(plane.Cpus, HostCpus.Online, _cpuWatchInterval, CpuChanged, log);
         _planeEvents = ReadPlaneEventsAsync();
     }
@@ -56,14 +57,14 @@ public sealed partial class IpsecGateway : IAsyncDisposable
         options.Validate();
         ILogger log = options.LoggerFactory.CreateLogger<IpsecGateway>();
         (IDataPlane plane, string reason) = await DataPlanes.CreateAsync(options, log, cancellationToken);
-        return await StartAsync(options, plane, reason, new GatewayCore(new SystemRandomSource(), new CoreLimits()), cancellationToken);
+        return await StartAsync(options, plane, reason, new GatewayCore(new SystemRandom(), new CoreLimits()), cancellationToken);
     }
 
     /// <summary>Starts with a data plane and a core that are there already; both are the gateway's from here on.</summary>
     internal static async Task<IpsecGateway> StartAsync(GatewayOptions options, IDataPlane plane, string planeReason, IGatewayCore core, CancellationToken cancellationToken)
     {
         ILogger log = options.LoggerFactory.CreateLogger<IpsecGateway>();
-        var gateway = new IpsecGateway(core, plane, planeReason, options.CloseTimeout, log);
+        var gateway = new IpsecGateway(core, plane, planeReason, options.CloseTimeout, options.KeyExportFolder is { } folder ? new KeyExport(folder) : null, log);
         GatewayLog.Started(log, CpuList.Format(plane.Cpus), plane.Name, planeReason);
         try
         {

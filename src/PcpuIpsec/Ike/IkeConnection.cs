@@ -57,6 +57,9 @@ internal sealed record IkeConnection
     public double RetransmitFactor { get; init; } = 1.8;
     public TimeSpan RetransmitGiveUp { get; init; } = TimeSpan.FromSeconds(25);
 
+    /// <summary>Hand the keys of IKE SAs out for decryption by a capture's reader: on explicit request only.</summary>
+    public bool ExportKeys { get; init; }
+
     /// <summary>How long a removed Child SA's inbound half stays for packets still under way.</summary>
     public TimeSpan InboundGrace { get; init; } = TimeSpan.FromSeconds(2);
 

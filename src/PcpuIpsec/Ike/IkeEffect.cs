@@ -38,6 +38,9 @@ internal sealed record ReleaseSpi(uint Spi, IPAddress Local, IPAddress Remote) :
 /// <summary>Remove one direction of a Child SA. An unknown SPI is not an error.</summary>
 internal sealed record RemoveSa(SaDirection Direction, uint Spi, IPAddress Destination) : IkeEffect;
 
+/// <summary>An IKE SA has its keys. Only where the connection says that they are exported; the protocol keeps and disposes them.</summary>
+internal sealed record ExportIkeKeys(ulong SpiI, ulong SpiR, IkeSaKeys Keys) : IkeEffect;
+
 /// <summary>Something happened that the gateway, its log or its owner wants to know.</summary>
 internal sealed record Report(IkeNotice Notice) : IkeEffect;
 

@@ -114,6 +114,8 @@ internal sealed class IkeSa
     public void UseKeys(ChosenSuite suite, IkeSaKeys keys)
     {
         (Suite, Keys) = (suite, keys);
+        if (Connection.ExportKeys)
+            Runtime.Emit(new ExportIkeKeys(SpiI, SpiR, keys));
         (PacketCipher initiators, PacketCipher responders) = (keys.CipherOfInitiator(), keys.CipherOfResponder());
         (_outgoing, _incoming) = IsInitiator ? (initiators, responders) : (responders, initiators);
     }

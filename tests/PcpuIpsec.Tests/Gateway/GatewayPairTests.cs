@@ -1,6 +1,7 @@
 using System.Text;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Crypto;
 
 namespace PcpuIpsec.Tests.Gateway;
 
@@ -65,7 +66,7 @@ public class GatewayPairTests
                 new GatewayOptions { Tunnels = tunnel is null ? [] : [tunnel], LoggerFactory = log },
                 plane,
                 "a test",
-                new GatewayCore(new SystemRandomSource(), new CoreLimits()),
+                new GatewayCore(new SystemRandom(), new CoreLimits()),
                 CancellationToken.None);
     }
 
