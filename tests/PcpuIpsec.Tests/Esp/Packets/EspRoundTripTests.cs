@@ -201,20 +201,25 @@ public sealed class EspRoundTripTests
     [Fact]
     public void Workers_that_share_an_SA_never_give_a_number_twice()
     {
-        const int Workers = 4, Each = 5000;
+        const int Workers = 4, Each = 50_000;
         using OutboundSa outbound = new(Sa(), Workers);
-        byte[] packet = UdpV4(30);
+        byte[] packet = UdpV4(0);
         ulong[][] ivs = new ulong[Workers][];
-        Parallel.For(0, Workers, new ParallelOptions { MaxDegreeOfParallelism = Workers }, worker =>
+        using Barrier start = new(Workers);
+        Thread[] threads = [.. Enumerable.Range(0, Workers).Select(worker => new Thread(() =>
         {
             byte[] esp = new byte[200];
-            ivs[worker] = new ulong[Each];
+            ulong[] own = new ulong[Each];
+            start.SignalAndWait();
             for (int i = 0; i < Each; i++)
             {
                 outbound.Protect(worker, packet, esp, out _, out _);
-                ivs[worker][i] = BinaryPrimitives.ReadUInt64BigEndian(esp.AsSpan(8));
+                own[i] = BinaryPrimitives.ReadUInt64BigEndian(esp.AsSpan(8));
             }
-        });
+            ivs[worker] = own;
+        }))];
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
         Assert.Equal(Enumerable.Range(1, Workers * Each).Select(i => (ulong)i), ivs.SelectMany(v => v).Order());
         Assert.Equal(Workers * Each, outbound.Packets);
         Assert.Equal((long)Workers * Each * packet.Length, outbound.Bytes);
