@@ -15,15 +15,15 @@ internal sealed record GatewayConfiguration
     public bool SteerByFlow { get; init; }
     public IReadOnlyList<TunnelConfiguration> Tunnels { get; init; } = [];
 
-    private static readonly JsonSerializerOptions s_options = MakeOptions(reveal: false);
-    private static readonly JsonSerializerOptions s_revealing = MakeOptions(reveal: true);
+    private static readonly JsonSerializerOptions _options = MakeOptions(reveal: false);
+    private static readonly JsonSerializerOptions _revealing = MakeOptions(reveal: true);
 
     /// <summary>Parses a configuration. A wrong one is refused by the place in it, never by what stands there.</summary>
     public static GatewayConfiguration Parse(ReadOnlySpan<byte> json)
     {
         try
         {
-            return JsonSerializer.Deserialize<GatewayConfiguration>(json, s_options)
+            return JsonSerializer.Deserialize<GatewayConfiguration>(json, _options)
                 ?? throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, "The configuration is null; a JSON object is needed.");
         }
         catch (JsonException e)
@@ -38,11 +38,11 @@ internal sealed record GatewayConfiguration
     public void WriteWithKeys(IBufferWriter<byte> output)
     {
         using var writer = new Utf8JsonWriter(output);
-        JsonSerializer.Serialize(writer, this, s_revealing);
+        JsonSerializer.Serialize(writer, this, _revealing);
     }
 
     /// <summary>The configuration with its keys redacted.</summary>
-    public override string ToString() => JsonSerializer.Serialize(this, s_options);
+    public override string ToString() => JsonSerializer.Serialize(this, _options);
 
     private static JsonSerializerOptions MakeOptions(bool reveal) => new()
     {

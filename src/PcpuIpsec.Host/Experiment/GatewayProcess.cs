@@ -11,10 +11,10 @@ namespace PcpuIpsec.Host.Experiment;
 /// <summary>A gateway of the lab in a process and a namespace of its own, at the other end of its control channel.</summary>
 internal sealed class GatewayProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan _readyTimeout = TimeSpan.FromSeconds(15);
 
     // A gateway waits up to 2 s for its peer's answer to its deletes.
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(10);
 
     private readonly LabHost _host;
     private readonly LabProcess _process;
@@ -54,14 +54,14 @@ internal sealed class GatewayProcess : IAsyncDisposable
         try
         {
             await gateway.ConfigureAsync(configuration, cancellationToken);
-            ControlEvent ready = await gateway._ready.Task.WaitAsync(ReadyTimeout, cancellationToken);
+            ControlEvent ready = await gateway._ready.Task.WaitAsync(_readyTimeout, cancellationToken);
             gateway.Initial = ready.Status!;
             return gateway;
         }
         catch (TimeoutException)
         {
             await gateway.DisposeAsync();
-            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The gateway {host.Name} was not ready within {ReadyTimeout.TotalSeconds:0} s{gateway.WhatItSaid()}.");
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The gateway {host.Name} was not ready within {_readyTimeout.TotalSeconds:0} s{gateway.WhatItSaid()}.");
         }
         catch
         {
@@ -115,7 +115,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         {
             _writing.Release();
         }
-        await Task.WhenAny(_exited, Task.Delay(StopTimeout));
+        await Task.WhenAny(_exited, Task.Delay(_stopTimeout));
     }
 
     public async ValueTask DisposeAsync()
@@ -153,7 +153,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         }
         catch (IOException)
         {
-            await _exited.WaitAsync(StopTimeout, cancellationToken);
+            await _exited.WaitAsync(_stopTimeout, cancellationToken);
             throw Ended();
         }
         finally

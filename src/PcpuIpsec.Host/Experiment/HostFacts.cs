@@ -7,7 +7,7 @@ namespace PcpuIpsec.Host.Experiment;
 /// <summary>What the machine is and what runs the tests, as far as it bears on the numbers.</summary>
 internal static class HostFacts
 {
-    private static readonly string[] s_settings =
+    private static readonly string[] _settings =
     [
         "net.ipv4.tcp_congestion_control", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.core.rmem_default", "net.core.rmem_max", "net.core.wmem_max", "net.core.netdev_max_backlog",
     ];
@@ -22,7 +22,7 @@ internal static class HostFacts
             ["ping"] = await FirstLineAsync("ping", "-V"),
         };
         var settings = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (string name in s_settings)
+        foreach (string name in _settings)
         {
             // Some of these are the host's alone on some kernels, and not to be seen in a namespace.
             string path = "/proc/sys/" + name.Replace('.', '/');

@@ -18,8 +18,8 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
 
     // What a run costs beside its own seconds: iperf3 comes up and ends, counters are read.
     private const double Overhead = 0.5;
-    private static readonly TimeSpan PingInterval = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan UpTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _pingInterval = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan _upTimeout = TimeSpan.FromSeconds(30);
 
     private readonly List<RunResult> _runs = [];
 
@@ -72,7 +72,7 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
 
         await using (GatewayPairProcesses oneSa = await StartAsync(network, key, perCpu: false, cancellationToken))
         {
-            await oneSa.ConnectAsync(Tunnel, UpTimeout, cancellationToken);
+            await oneSa.ConnectAsync(Tunnel, _upTimeout, cancellationToken);
             await WarmUpAsync(traffic, cancellationToken);
             await RunsAsync(RunKind.OneSa, traffic, oneSa, cancellationToken);
         }
@@ -127,12 +127,12 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
 
     private async Task<SetUpResult> SetUpAsync(TrafficRun traffic, GatewayPairProcesses gateways, CancellationToken cancellationToken)
     {
-        await using PingFlood flood = PingFlood.Start(traffic.Source, traffic.Destination, settings.Cpus, PingInterval);
+        await using PingFlood flood = PingFlood.Start(traffic.Source, traffic.Destination, settings.Cpus, _pingInterval);
         // Before the first SA: what is sent now must not get through, and is what the fallback then finds running.
         await Task.Delay(200, cancellationToken);
         DateTimeOffset began = DateTimeOffset.UtcNow;
-        await gateways.ConnectAsync(Tunnel, UpTimeout, cancellationToken);
-        await gateways.WaitForChildSasAsync(Tunnel, UpTimeout, cancellationToken);
+        await gateways.ConnectAsync(Tunnel, _upTimeout, cancellationToken);
+        await gateways.WaitForChildSasAsync(Tunnel, _upTimeout, cancellationToken);
         DateTimeOffset allUp = DateTimeOffset.UtcNow;
         DateTimeOffset fallbackUp = gateways.FallbackUp();
         await Task.Delay(800, cancellationToken);

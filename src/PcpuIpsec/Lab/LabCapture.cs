@@ -7,8 +7,8 @@ namespace PcpuIpsec.Lab;
 /// <summary>tcpdump on one interface of a lab host. What it wrote is complete once it was stopped.</summary>
 internal sealed partial class LabCapture : IAsyncDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _startTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _drainTimeout = TimeSpan.FromSeconds(10);
 
     private const int SIGUSR1 = 10;
 
@@ -51,7 +51,7 @@ internal sealed partial class LabCapture : IAsyncDisposable
             },
         });
         Task ended = process.WaitAsync(cancellationToken);
-        if (await Task.WhenAny(listening.Task, ended, Task.Delay(StartTimeout, cancellationToken)) == listening.Task)
+        if (await Task.WhenAny(listening.Task, ended, Task.Delay(_startTimeout, cancellationToken)) == listening.Task)
             return new LabCapture(process, path);
         await process.DisposeAsync();
         cancellationToken.ThrowIfCancellationRequested();
@@ -63,7 +63,7 @@ internal sealed partial class LabCapture : IAsyncDisposable
     {
         if (_process.HasExited)
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"tcpdump ended before it was stopped: {_process.Error.Trim()}");
-        using var timeout = new CancellationTokenSource(DrainTimeout);
+        using var timeout = new CancellationTokenSource(_drainTimeout);
         // On SIGUSR1 it says how many it took and how many came; those in between are still in the ring, and SIGINT drops them.
         for (int asked = 1; ; asked++)
         {

@@ -6,8 +6,8 @@ namespace PcpuIpsec.Lab;
 /// <summary>Clears labs away: our own at the end, and those whose owner was killed.</summary>
 internal static class LabJanitor
 {
-    private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan AbandonedAfter = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _killTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _abandonedAfter = TimeSpan.FromMinutes(1);
 
     /// <summary>Clears every lab whose owner lives no more; the identifiers of those.</summary>
     /// <param name="folder">Where the labs are recorded.</param>
@@ -18,7 +18,7 @@ internal static class LabJanitor
         // Of one killed while it wrote, before it had made anything.
         foreach (string path in Directory.EnumerateFiles(folder, "*.tmp"))
         {
-            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > AbandonedAfter)
+            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > _abandonedAfter)
                 File.Delete(path);
         }
         var cleaned = new List<string>();
@@ -53,7 +53,7 @@ internal static class LabJanitor
         long start = Stopwatch.GetTimestamp();
         while (NetworkNamespace.ProcessesIn(namespaceName) is { Count: > 0 } pids)
         {
-            if (Stopwatch.GetElapsedTime(start) > KillTimeout)
+            if (Stopwatch.GetElapsedTime(start) > _killTimeout)
             {
                 throw new PcpuIpsecException(PcpuIpsecError.HostUnable,
                     $"The processes {string.Join(", ", pids)} in the network namespace {namespaceName} do not die of SIGKILL.");

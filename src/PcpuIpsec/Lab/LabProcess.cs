@@ -9,7 +9,7 @@ namespace PcpuIpsec.Lab;
 /// <summary>A program that runs inside a lab host. It dies with us: by disposal, or by PR_SET_PDEATHSIG where we are killed.</summary>
 internal sealed class LabProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan PipeGrace = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _pipeGrace = TimeSpan.FromSeconds(2);
 
     private readonly LabCommand _command;
     private readonly Process _process;
@@ -72,7 +72,7 @@ internal sealed class LabProcess : IAsyncDisposable
     {
         await _process.WaitForExitAsync(cancellationToken);
         // A child of its own may have inherited the pipes and live on: what was written by now is what there is.
-        await Task.WhenAny(Task.WhenAll(_output.Completion, _error.Completion), Task.Delay(PipeGrace, cancellationToken));
+        await Task.WhenAny(Task.WhenAll(_output.Completion, _error.Completion), Task.Delay(_pipeGrace, cancellationToken));
         return new CommandResult(_command.ToString(), _process.ExitCode, Output, Error);
     }
 

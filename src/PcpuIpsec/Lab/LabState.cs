@@ -15,7 +15,7 @@ internal sealed record LabState(string Id, ProcessIdentity Owner, IReadOnlyList<
 {
     public const string DefaultFolder = "/run/pcpu-ipsec/lab";
 
-    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, WriteIndented = true };
+    private static readonly JsonSerializerOptions _json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, WriteIndented = true };
 
     /// <summary>A name that no other lab has, with nothing made yet.</summary>
     public static LabState New(IEnumerable<string> hosts)
@@ -31,7 +31,7 @@ internal sealed record LabState(string Id, ProcessIdentity Owner, IReadOnlyList<
     {
         Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         string temporary = $"{folder}/{Id}.tmp";
-        File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(this, Json));
+        File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(this, _json));
         File.Move(temporary, PathOf(folder, Id), overwrite: true);
     }
 
@@ -40,7 +40,7 @@ internal sealed record LabState(string Id, ProcessIdentity Owner, IReadOnlyList<
     {
         try
         {
-            return JsonSerializer.Deserialize<LabState>(File.ReadAllBytes(path), Json) ?? throw new JsonException("null");
+            return JsonSerializer.Deserialize<LabState>(File.ReadAllBytes(path), _json) ?? throw new JsonException("null");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -10,14 +10,14 @@ namespace PcpuIpsec.Lab;
 /// </summary>
 internal static class ProcessStarter
 {
-    private static readonly Lazy<BlockingCollection<Action>> Queue = new(StartThread);
+    private static readonly Lazy<BlockingCollection<Action>> _queue = new(StartThread);
 
     public static Process Start(ProcessStartInfo info)
     {
         Process? process = null;
         ExceptionDispatchInfo? failure = null;
         using var done = new ManualResetEventSlim();
-        Queue.Value.Add(() =>
+        _queue.Value.Add(() =>
         {
             try
             {

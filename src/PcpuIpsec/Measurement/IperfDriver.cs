@@ -32,8 +32,8 @@ internal sealed record IperfFlow
 /// <summary>Runs iperf3, a server and a client process for each flow.</summary>
 internal sealed class IperfDriver : IAsyncDisposable
 {
-    private static readonly TimeSpan ListenTimeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan _listenTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _endTimeout = TimeSpan.FromSeconds(20);
 
     private readonly IperfFlow _flow;
     private readonly LabProcess _server;
@@ -58,14 +58,14 @@ internal sealed class IperfDriver : IAsyncDisposable
         try
         {
             using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            timeout.CancelAfter(ListenTimeout);
+            timeout.CancelAfter(_listenTimeout);
             await driver.WaitUntilListeningAsync(timeout.Token);
             return driver;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             await driver.DisposeAsync();
-            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"iperf3 did not listen on {flow.Address} port {flow.Port} within {ListenTimeout.TotalSeconds:0} s.");
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"iperf3 did not listen on {flow.Address} port {flow.Port} within {_listenTimeout.TotalSeconds:0} s.");
         }
         catch
         {
@@ -90,7 +90,7 @@ internal sealed class IperfDriver : IAsyncDisposable
     {
         LabProcess client = _client ?? throw new InvalidOperationException("The client is not started.");
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(TimeSpan.FromSeconds(_flow.Seconds) + EndTimeout);
+        timeout.CancelAfter(TimeSpan.FromSeconds(_flow.Seconds) + _endTimeout);
         try
         {
             CommandResult sent = await client.WaitAsync(timeout.Token);
@@ -102,7 +102,7 @@ internal sealed class IperfDriver : IAsyncDisposable
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable,
-                $"iperf3 from {_flow.Source.Name} to {_flow.Destination.Name} on CPU {_flow.Cpu} did not end within {EndTimeout.TotalSeconds:0} s of its {_flow.Seconds} s: the path carries nothing.");
+                $"iperf3 from {_flow.Source.Name} to {_flow.Destination.Name} on CPU {_flow.Cpu} did not end within {_endTimeout.TotalSeconds:0} s of its {_flow.Seconds} s: the path carries nothing.");
         }
     }
 

@@ -57,7 +57,7 @@ internal sealed class PingFlood : IAsyncDisposable
     private sealed class Sender : IAsyncDisposable
     {
         // What came within the last 200 ms before the end may still be under way.
-        private static readonly TimeSpan Underway = TimeSpan.FromMilliseconds(200);
+        private static readonly TimeSpan _underway = TimeSpan.FromMilliseconds(200);
 
         private readonly Lock _lock = new();
         private readonly List<PingLog> _logs = [];
@@ -79,7 +79,7 @@ internal sealed class PingFlood : IAsyncDisposable
         {
             await EndAsync();
             lock (_lock)
-                return _logs.Select(l => l.Since(moment, Underway)).Aggregate(new PingLoss(0, 0, 0), (a, b) => a + b);
+                return _logs.Select(l => l.Since(moment, _underway)).Aggregate(new PingLoss(0, 0, 0), (a, b) => a + b);
         }
 
         public async ValueTask DisposeAsync() => await EndAsync();

@@ -7,7 +7,7 @@ namespace PcpuIpsec.Measurement;
 /// <summary>Reads and writes results.json.</summary>
 internal static class ResultsFile
 {
-    private static readonly JsonSerializerOptions Options = new()
+    private static readonly JsonSerializerOptions _options = new()
     {
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -17,11 +17,11 @@ internal static class ResultsFile
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
     };
 
-    public static string Serialize(LabResults results) => JsonSerializer.Serialize(results, Options) + "\n";
+    public static string Serialize(LabResults results) => JsonSerializer.Serialize(results, _options) + "\n";
 
     public static LabResults Parse(string json)
     {
-        LabResults results = JsonSerializer.Deserialize<LabResults>(json, Options)
+        LabResults results = JsonSerializer.Deserialize<LabResults>(json, _options)
             ?? throw new JsonException("null is no lab result.");
         return results.SchemaVersion == LabResults.CurrentSchemaVersion
             ? results

@@ -10,7 +10,7 @@ namespace PcpuIpsec.Measurement;
 internal static class ThroughputChart
 {
     private const double Width = 720, Height = 440, Left = 76, Right = 700, Top = 64, Bottom = 340, OffScale = 2.5;
-    private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
+    private static readonly XNamespace _svg = "http://www.w3.org/2000/svg";
 
     // Plain colours first, for viewers that know neither media queries nor a dark scheme.
     private const string Style = """
@@ -43,15 +43,15 @@ internal static class ThroughputChart
         double highest = drawn.Select(Highest).DefaultIfEmpty(1).Max();
         var scale = new Scale(most, NiceStep(highest / 5), highest);
 
-        var root = new XElement(Svg + "svg",
+        var root = new XElement(_svg + "svg",
             new XAttribute("viewBox", Invariant($"0 0 {Width} {Height}")),
             new XAttribute("width", Width),
             new XAttribute("height", Height),
             new XAttribute("role", "img"),
-            new XElement(Svg + "title", "Throughput over the number of Child SAs"),
-            new XElement(Svg + "desc", Describe(series)),
-            new XElement(Svg + "style", Style),
-            new XElement(Svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"), new XAttribute("class", "back")),
+            new XElement(_svg + "title", "Throughput over the number of Child SAs"),
+            new XElement(_svg + "desc", Describe(series)),
+            new XElement(_svg + "style", Style),
+            new XElement(_svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"), new XAttribute("class", "back")),
             Text(Left, 28, "Throughput over the number of Child SAs", "title"),
             Text(Left, 48, Subtitle(results), "soft"));
         DrawAxes(root, scale);
@@ -102,14 +102,14 @@ internal static class ThroughputChart
         }
         root.Add(
             Text((Left + Right) / 2, Bottom + 42, "flows, each pinned to a CPU (per-CPU SAs in use)", "soft", "middle"),
-            new XElement(Svg + "text", new XAttribute("class", "soft"), new XAttribute("text-anchor", "middle"),
+            new XElement(_svg + "text", new XAttribute("class", "soft"), new XAttribute("text-anchor", "middle"),
                 new XAttribute("transform", Invariant($"translate(18 {(Top + Bottom) / 2:0.#}) rotate(-90)")), scale.Top >= 2000 ? "Gb/s" : "Mb/s"));
     }
 
     private static void DrawSeries(XElement root, Series series, Scale scale)
     {
         string path = string.Join(" ", series.Points.Select((p, i) => Invariant($"{(i == 0 ? 'M' : 'L')}{scale.X(p.Flows):0.#} {scale.Y(p.Value):0.#}")));
-        root.Add(new XElement(Svg + "path", new XAttribute("class", $"line {series.Class}"), new XAttribute("d", path)));
+        root.Add(new XElement(_svg + "path", new XAttribute("class", $"line {series.Class}"), new XAttribute("d", path)));
         if (series.Class == "ideal")
             return;
         foreach (Point point in series.Points)
@@ -137,16 +137,16 @@ internal static class ThroughputChart
     // A shape a series, so that nobody needs to tell colours apart.
     private static XElement Mark(string cssClass, double x, double y) => cssClass switch
     {
-        "per-cpu" => new XElement(Svg + "circle", new XAttribute("class", "mark " + cssClass), new XAttribute("cx", Round(x)), new XAttribute("cy", Round(y)), new XAttribute("r", 4.5)),
-        "one-sa" => new XElement(Svg + "rect", new XAttribute("class", "mark " + cssClass), new XAttribute("x", Round(x - 4)), new XAttribute("y", Round(y - 4)), new XAttribute("width", 8), new XAttribute("height", 8)),
-        _ => new XElement(Svg + "path", new XAttribute("class", "mark " + cssClass), new XAttribute("d", Invariant($"M{x:0.#} {y - 5:0.#}l5 9h-10z"))),
+        "per-cpu" => new XElement(_svg + "circle", new XAttribute("class", "mark " + cssClass), new XAttribute("cx", Round(x)), new XAttribute("cy", Round(y)), new XAttribute("r", 4.5)),
+        "one-sa" => new XElement(_svg + "rect", new XAttribute("class", "mark " + cssClass), new XAttribute("x", Round(x - 4)), new XAttribute("y", Round(y - 4)), new XAttribute("width", 8), new XAttribute("height", 8)),
+        _ => new XElement(_svg + "path", new XAttribute("class", "mark " + cssClass), new XAttribute("d", Invariant($"M{x:0.#} {y - 5:0.#}l5 9h-10z"))),
     };
 
     private static XElement Line(double x1, double y1, double x2, double y2, string cssClass)
-        => new(Svg + "line", new XAttribute("class", cssClass), new XAttribute("x1", Round(x1)), new XAttribute("y1", Round(y1)), new XAttribute("x2", Round(x2)), new XAttribute("y2", Round(y2)));
+        => new(_svg + "line", new XAttribute("class", cssClass), new XAttribute("x1", Round(x1)), new XAttribute("y1", Round(y1)), new XAttribute("x2", Round(x2)), new XAttribute("y2", Round(y2)));
 
     private static XElement Text(double x, double y, string text, string? cssClass = null, string anchor = "start")
-        => new(Svg + "text", cssClass is null ? null : new XAttribute("class", cssClass), new XAttribute("x", Round(x)), new XAttribute("y", Round(y)),
+        => new(_svg + "text", cssClass is null ? null : new XAttribute("class", cssClass), new XAttribute("x", Round(x)), new XAttribute("y", Round(y)),
             anchor == "start" ? null : new XAttribute("text-anchor", anchor), text);
 
     private static string Label(double megabits, double top)

@@ -6,14 +6,14 @@ namespace PcpuIpsec.Tests.Measurement;
 
 public class ThroughputChartTests
 {
-    private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
+    private static readonly XNamespace _svg = "http://www.w3.org/2000/svg";
 
     [Fact]
     public void It_is_valid_xml_whatever_the_cpu_is_called()
     {
         XElement root = Draw(SampleResults.Make());
 
-        Assert.Equal(Svg + "svg", root.Name);
+        Assert.Equal(_svg + "svg", root.Name);
         Assert.Contains("A CPU <fast> & \"quoted\"", root.Value);
     }
 
@@ -88,13 +88,13 @@ public class ThroughputChartTests
     private static XElement Draw(LabResults results) => XDocument.Parse(ThroughputChart.Draw(results)).Root!;
 
     private static int Count(XElement root, string element, string cssClass)
-        => root.Descendants(Svg + element).Count(e => (string?)e.Attribute("class") == cssClass);
+        => root.Descendants(_svg + element).Count(e => (string?)e.Attribute("class") == cssClass);
 
     // The heights of a line's points above the axis, the first one's being 1.
     private static double[] Heights(XElement root, string cssClass)
     {
         const double Bottom = 340;
-        string path = (string)root.Descendants(Svg + "path").Single(e => (string?)e.Attribute("class") == cssClass).Attribute("d")!;
+        string path = (string)root.Descendants(_svg + "path").Single(e => (string?)e.Attribute("class") == cssClass).Attribute("d")!;
         double[] heights = [.. path.Split(' ').Where((_, i) => i % 2 == 1).Select(y => Bottom - double.Parse(y, CultureInfo.InvariantCulture))];
         return [.. heights.Select(h => h / heights[0])];
     }

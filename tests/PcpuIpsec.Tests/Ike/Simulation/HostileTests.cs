@@ -7,8 +7,8 @@ namespace PcpuIpsec.Tests.Ike.Simulation;
 /// <summary>What a hostile network or peer sends: dropped and counted, or refused, and nothing else happens.</summary>
 public class HostileTests
 {
-    private static readonly IPEndPoint WestIke = new(IPAddress.Parse("10.0.0.1"), 500);
-    private static readonly IPEndPoint EastIke = new(IPAddress.Parse("10.0.0.2"), 500);
+    private static readonly IPEndPoint _westIke = new(IPAddress.Parse("10.0.0.1"), 500);
+    private static readonly IPEndPoint _eastIke = new(IPAddress.Parse("10.0.0.2"), 500);
 
     [Fact]
     public void Replayed_messages_change_nothing_and_get_the_same_response()
@@ -76,7 +76,7 @@ public class HostileTests
                 (message[17], message[24], message[25], message[26], message[27]) = (0x20, 0, 0, (byte)(length >> 8), (byte)length);
                 message[18] = (byte)(34 + random.Next(4));
             }
-            simulation.East.Process(new DatagramReceived(EastIke, WestIke, message));
+            simulation.East.Process(new DatagramReceived(_eastIke, _westIke, message));
         }
         simulation.Run(TimeSpan.FromSeconds(1));
         Assert.Equal(5, simulation.East.Children.Count);
@@ -88,13 +88,13 @@ public class HostileTests
     {
         Simulation simulation = new Simulation().Configure();
         byte[] init = IkeMessage.BuildClear(1, 0, ExchangeType.IKE_SA_INIT, IkeFlags.Initiator, 0, [new NoncePayload(new byte[32])]);
-        simulation.East.Process(new DatagramReceived(EastIke, new IPEndPoint(IPAddress.Parse("192.0.2.1"), 500), init));
-        simulation.East.Process(new DatagramReceived(EastIke, WestIke, init));
+        simulation.East.Process(new DatagramReceived(_eastIke, new IPEndPoint(IPAddress.Parse("192.0.2.1"), 500), init));
+        simulation.East.Process(new DatagramReceived(_eastIke, _westIke, init));
         byte[] version = [.. init];
         version[17] = 0x30;
-        simulation.East.Process(new DatagramReceived(EastIke, WestIke, version));
+        simulation.East.Process(new DatagramReceived(_eastIke, _westIke, version));
         byte[] wrongId = IkeMessage.BuildClear(1, 0, ExchangeType.IKE_SA_INIT, IkeFlags.Initiator, 5, [new NoncePayload(new byte[32])]);
-        simulation.East.Process(new DatagramReceived(EastIke, WestIke, wrongId));
+        simulation.East.Process(new DatagramReceived(_eastIke, _westIke, wrongId));
         Assert.Equal(1, simulation.East.Core.Counters["ike-no-connection"]);
         Assert.Equal(1, simulation.East.Core.Counters["ike-major-version"]);
         Assert.Equal(2, simulation.East.Core.Counters["ike-malformed"]);
@@ -106,7 +106,7 @@ public class HostileTests
     {
         Simulation simulation = new Simulation().Configure();
         byte[] init = IkeMessage.BuildClear(1, 0, ExchangeType.IKE_SA_INIT, IkeFlags.Initiator, 0, [new OpaquePayload((PayloadType)200, true, [1, 2, 3])]);
-        simulation.East.Process(new DatagramReceived(EastIke, WestIke, init));
+        simulation.East.Process(new DatagramReceived(_eastIke, _westIke, init));
         Assert.True(IkeMessage.TryParseClear(simulation.Wire[^1].Datagram.Message.Span, out _, out IReadOnlyList<Payload> payloads, out _));
         NotifyPayload notify = Assert.IsType<NotifyPayload>(payloads[0]);
         Assert.Equal((NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, 200), (notify.Notify, notify.Data[0]));
@@ -123,7 +123,7 @@ public class HostileTests
         {
             byte[] spoofed = [.. init];
             BitConverter.TryWriteBytes(spoofed, (long)(i + 1));
-            simulation.East.Process(new DatagramReceived(EastIke, WestIke, spoofed));
+            simulation.East.Process(new DatagramReceived(_eastIke, _westIke, spoofed));
         }
         simulation.Run(TimeSpan.FromSeconds(5));
         Assert.Equal("up", simulation.West.Connection.State);
@@ -141,7 +141,7 @@ public class HostileTests
         byte[] withCookie = simulation.Wire.Where(w => w.From == simulation.West && w.Datagram.Message.Span[18] == 34).Last().Datagram.Message.ToArray();
         long sent = simulation.East.Core.Counters["ike-cookies-sent"];
         BitConverter.TryWriteBytes(withCookie, 77L);
-        simulation.East.Process(new DatagramReceived(EastIke, WestIke, withCookie));
+        simulation.East.Process(new DatagramReceived(_eastIke, _westIke, withCookie));
         Assert.Equal(sent + 1, simulation.East.Core.Counters["ike-cookies-sent"]);
     }
 }
