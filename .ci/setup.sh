@@ -33,7 +33,8 @@ need_packages() {
   for pair in "$@"; do
     command -v "${pair%%:*}" >/dev/null || { missing+=("${pair##*:}") commands+=("${pair%%:*}"); }
   done
-  if ! ldconfig -p 2>/dev/null | grep -q 'libcrypto\.so\.3'; then
+  # Not grep -q: it would end ldconfig by SIGPIPE, which pipefail takes for a failure.
+  if ! ldconfig -p 2>/dev/null | grep 'libcrypto\.so\.3' >/dev/null; then
     commands+=(libcrypto.so.3)
     missing+=(openssl)
   fi

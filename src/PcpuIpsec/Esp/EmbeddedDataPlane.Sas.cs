@@ -254,11 +254,12 @@ internal sealed partial class EmbeddedDataPlane
 
     private void OnWorkerProgressed()
     {
-        long all = long.MaxValue;
-        foreach (Worker worker in _workers)
-            all = Math.Min(all, worker.SeenVersion);
         lock (_waiting)
         {
+            // Within the lock: of two workers that come at once the second sees what the first has seen.
+            long all = long.MaxValue;
+            foreach (Worker worker in _workers)
+                all = Math.Min(all, worker.SeenVersion);
             for (int i = _waiting.Count - 1; i >= 0; i--)
             {
                 if (_waiting[i].Version > all)

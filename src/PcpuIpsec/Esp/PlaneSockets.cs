@@ -81,7 +81,10 @@ internal static unsafe class PlaneSockets
     public static int? PathMtuTo(IPAddress source, IPAddress destination, uint mark)
     {
         bool isIPv6 = destination.AddressFamily == AddressFamily.InterNetworkV6;
-        int fd = OpenUdp(isIPv6);
+        // Unknown where no descriptor is left: asked again later, and a timer or a worker goes on.
+        int fd = Libc.Socket(isIPv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK, 0);
+        if (fd < 0)
+            return null;
         try
         {
             Mark(fd, mark);

@@ -42,7 +42,7 @@ internal sealed unsafe class SendQueue : IDisposable
     /// <summary>The socket that all queued packets go through.</summary>
     public int Socket { get; private set; } = -1;
 
-    /// <summary>Where the next packet's inner one may be read into.</summary>
+    /// <summary>Where the next packet's inner one may be read into. The queue must not be full: behind it is foreign memory.</summary>
     public Span<byte> NextInner => Inner(Count);
 
     /// <summary>Where the next packet's ESP packet may be made.</summary>

@@ -189,8 +189,12 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
 
     private List<Rule> OwnRules(uint table) => routes.Rules().FindAll(r => r.Table == table && r.Protocol == Protocol);
 
+    // The kernel reports a prefix of length 0 as none.
+    private static bool SamePrefix(IPNetwork? one, IPNetwork? other)
+        => (one is { PrefixLength: > 0 } ? one : null) == (other is { PrefixLength: > 0 } ? other : null);
+
     private static bool SameMatch(Rule one, Rule other)
-        => one.Family == other.Family && one.Priority == other.Priority && one.From.GetValueOrDefault().Equals(other.From.GetValueOrDefault()) && one.To.GetValueOrDefault().Equals(other.To.GetValueOrDefault())
+        => one.Family == other.Family && one.Priority == other.Priority && SamePrefix(one.From, other.From) && SamePrefix(one.To, other.To)
             && one.InputInterface == other.InputInterface && (one.IpProtocol ?? 0) == (other.IpProtocol ?? 0)
             && one.SourcePorts == other.SourcePorts && one.DestinationPorts == other.DestinationPorts;
 

@@ -12,10 +12,15 @@ internal sealed unsafe partial class Worker
     /// <summary>ICMP messages a second, and at once.</summary>
     private readonly TokenBucket _icmpBudget = new(perSecond: 1000, burst: 100);
 
+    private int _flushing;
+
     private void SendFromTun()
     {
         for (int i = 0; i < SendQueue.Capacity; i++)
         {
+            // One packet may have become several.
+            if (_send.Count == SendQueue.Capacity)
+                Flush();
             Span<byte> buffer = _send.NextInner;
             nint length;
             fixed (byte* start = buffer)
@@ -93,7 +98,8 @@ internal sealed unsafe partial class Worker
         if (_send.Count == SendQueue.Capacity || (_send.Count > 0 && _send.Socket != socket))
         {
             // The slots move up: this packet's bytes would be overwritten by the next ones.
-            Span<byte> kept = _scratch.AsSpan(0, inner.Length);
+            // While a flush makes packets smaller, the scratch holds those of the call that flushes.
+            Span<byte> kept = _flushing > 0 ? new byte[inner.Length] : _scratch.AsSpan(0, inner.Length);
             inner.CopyTo(kept);
             Flush();
             inner = kept;
@@ -117,6 +123,7 @@ internal sealed unsafe partial class Worker
     /// <summary>Sends what is queued, and again what the path refused and was made smaller.</summary>
     private void Flush()
     {
+        _flushing++;
         while (_send.Count > 0)
         {
             Send();
@@ -125,6 +132,7 @@ internal sealed unsafe partial class Worker
             else
                 _send.Clear();
         }
+        _flushing--;
     }
 
     private void Send()

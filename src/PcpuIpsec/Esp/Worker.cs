@@ -76,7 +76,7 @@ internal sealed unsafe partial class Worker : IDisposable
     public void Dispose()
     {
         _stopping = true;
-        if (_thread.ThreadState != ThreadState.Unstarted)
+        if ((_thread.ThreadState & ThreadState.Unstarted) == 0)
         {
             Wake();
             _thread.Join();

@@ -290,7 +290,8 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
         return new Group(children, cpus);
     }
 
-    Placement IResourceKeeper.Place(string connection) => _groups[connection].Children.Place(Now);
+    Placement IResourceKeeper.Place(string connection) 
+        => _groups.TryGetValue(connection, out Group? group) ? group.Children.Place(Now) : new Placement(Refused: true, Cpu: null);
 
     void IResourceKeeper.PlacementFailed(string connection, Placement placement)
     {
@@ -298,7 +299,8 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
             group.Children.PlacementFailed(placement, Now);
     }
 
-    byte[] IResourceKeeper.ResourceIdentifier(string connection, int? cpu) => _groups[connection].Children.ResourceIdentifier(cpu);
+    byte[] IResourceKeeper.ResourceIdentifier(string connection, int? cpu) 
+        => _groups.TryGetValue(connection, out Group? group) ? group.Children.ResourceIdentifier(cpu) : [];
 
     private sealed record Group(ChildSaGroup Children, IReadOnlyList<int> Cpus)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using PcpuIpsec.Ike.Crypto;
 using PcpuIpsec.Ike.Exchanges;
 using PcpuIpsec.Ike.Messages;
 using PcpuIpsec.Resources;
@@ -96,6 +97,8 @@ internal sealed class IkeEngine
         if (forget)
             _connections.Remove(state.Connection.Name);
         state.Connecting?.Terminate(PcpuIpsecError.Aborted, "the connection was closed");
+        foreach (IkeSa halfOpen in _responding.Values.Where(s => ReferenceEquals(s.Connection, state.Connection)).ToArray())
+            halfOpen.Terminate(PcpuIpsecError.Aborted, "the connection was closed");
         foreach (IkeSession session in state.Sessions.ToArray())
             IkeRuntime.Run(session.Current.Close(null, "the connection was closed"));
     }
@@ -190,6 +193,11 @@ internal sealed class IkeEngine
             AnswerInit(header, datagram, new NotifyPayload(NotifyType.INVALID_KE_PAYLOAD, wrong.NotifyData));
             return;
         }
+        if (ke.Data.Length != KeyExchanges.PublicValueLength(ke.Method))
+        {
+            Runtime.Count("ike-malformed");
+            return;
+        }
         IkeSa sa = new(this, connection, isInitiator: false, header.InitiatorSpi, NewSpi(), datagram.Local, datagram.Remote);
         Register(sa);
         _responding.Add((header.InitiatorSpi, datagram.Remote), sa);
@@ -206,7 +214,7 @@ internal sealed class IkeEngine
     {
         connection = _connections.Values.Select(s => s.Connection).FirstOrDefault(c =>
             c.LocalAddress.Equals(sa.Local.Address) && c.RemoteAddress.Equals(sa.Remote.Address)
-            && c.RemoteId == initiator && (responder is null || c.LocalId == responder))!;
+            && c.RemoteId == initiator && (responder is null || c.LocalId == responder) && c.IkeSuites.Any(s => s.Allows(sa.Suite!)))!;
         return connection is not null;
     }
 
@@ -247,8 +255,6 @@ internal sealed class IkeEngine
     /// <summary>An IKE SA has ended.</summary>
     public void Closed(IkeSa sa, bool endsSession, bool connecting, PcpuIpsecError? error, string reason)
     {
-        if (sa.InitSource is { } source)
-            _responding.Remove((sa.SpiI, source));
         if (connecting)
         {
             Runtime.Notice(new IkeSaFailed(sa.Connection.Name, error ?? PcpuIpsecError.Aborted, reason));
@@ -263,7 +269,7 @@ internal sealed class IkeEngine
         if (ours)
             state.Connecting = null;
         bool wasUp = endsSession && state.Sessions.Remove(sa.Session);
-        if (!state.WasUp)
+        if (!state.WasUp && (ours || wasUp))
             state.KeepUp = false;
         if (state.KeepUp && (ours || wasUp) && state.Current is null && state.Connecting is null)
             RetryLater(state);
@@ -278,7 +284,13 @@ internal sealed class IkeEngine
     }
 
     /// <summary>Nothing may come for it any more.</summary>
-    public void Forget(IkeSa sa) => _bySpi.Remove(sa.LocalSpi);
+    public void Forget(IkeSa sa)
+    {
+        _bySpi.Remove(sa.LocalSpi);
+        // Until now it counted as half open: what lingers takes memory too.
+        if (sa.InitSource is { } source && _responding.GetValueOrDefault((sa.SpiI, source)) == sa)
+            _responding.Remove((sa.SpiI, source));
+    }
 
     public Placement Place(IkeConnection connection) => _keeper.Place(connection.Name);
 

@@ -131,24 +131,31 @@ internal sealed class IkeRuntime(IRandomSource random)
     /// <summary>Runs a step to its end, reporting nothing: exchanges report their own failures; any other exception is a bug and surfaces.</summary>
     public static void Run(Step<bool> step)
     {
-        if (step.IsCompleted)
-            step.GetAwaiter().GetResult();
+        Step<bool>.Awaiter awaiter = step.GetAwaiter();
+        if (awaiter.IsCompleted)
+            awaiter.GetResult();
+        else
+            awaiter.UnsafeOnCompleted(() => awaiter.GetResult());
     }
 }
 
 /// <summary>One timer of an <see cref="IkeRuntime"/>.</summary>
 internal sealed class IkeTimer(TimeSpan due, Action action)
 {
+    // Let go when cancelled: the queue keeps the timer until it would have been due.
+    private Action? _action = action;
+
     public TimeSpan Due { get; } = due;
 
     public bool Cancelled { get; private set; }
 
-    public void Cancel() => Cancelled = true;
+    public void Cancel() => (Cancelled, _action) = (true, null);
 
     public void Fire()
     {
-        Cancelled = true;
-        action();
+        Action? run = _action;
+        Cancel();
+        run?.Invoke();
     }
 }
 

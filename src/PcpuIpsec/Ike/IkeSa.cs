@@ -160,28 +160,43 @@ internal sealed class IkeSa
             Runtime.Count("ike-unexpected");
             return;
         }
-        if (!IkeMessage.TryOpen(datagram.Message, header, _incoming, out IReadOnlyList<Payload> payloads, out ParseError? error) && error == ParseError.NotAuthentic)
+        // An error without an answer was found before the message was known to be authentic: it may be anybody's.
+        if (!IkeMessage.TryOpen(datagram.Message, header, _incoming, out IReadOnlyList<Payload> payloads, out ParseError? error) && error.Answer is null)
         {
-            Runtime.Count("ike-not-authentic");
+            Runtime.Count(ReferenceEquals(error, ParseError.NotAuthentic) ? "ike-not-authentic" : "ike-malformed");
             return;
         }
-        LastAuthentic = Runtime.Now;
         if (payloads.Notify(NotifyType.SET_WINDOW_SIZE) is { Data.Length: 4 } window)
             Requests.PeerAnnounced(BinaryPrimitives.ReadUInt32BigEndian(window.Data));
         if (!header.IsResponse)
             ReceiveRequest(header, datagram, payloads, error);
-        else if (error is not null || !Requests.Receive(new IkeReply(this, header, payloads, datagram.Message)))
-            Runtime.Count(error is null ? "ike-unasked-response" : "ike-malformed");
+        else if (error is not null)
+            Runtime.Count("ike-malformed");
+        else if (Requests.Expects(header))
+        {
+            // §2.4: only a fresh message says that the peer lives; a repeated one may be anybody's.
+            LastAuthentic = Runtime.Now;
+            Requests.Receive(new IkeReply(this, header, payloads, datagram.Message));
+        }
+        else
+            Runtime.Count("ike-unasked-response");
     }
 
     private void ReceiveRequest(IkeHeader header, DatagramReceived datagram, IReadOnlyList<Payload> payloads, ParseError? error)
     {
+        // Before the IKE SA is there, a pre-shared key knows one request: the initiator's IKE_AUTH. What comes too early comes again.
+        if (State == IkeSaState.Connecting && (IsInitiator || header is not { MessageId: 1, Exchange: ExchangeType.IKE_AUTH }))
+        {
+            Runtime.Count("ike-unexpected");
+            return;
+        }
         switch (Responses.Receive(header.MessageId, out byte[]? response))
         {
             case RequestVerdict.New when State == IkeSaState.Closed:
                 Runtime.Count("ike-unexpected");
                 break;
             case RequestVerdict.New:
+                LastAuthentic = Runtime.Now;
                 // §2.23: only a fresh authentic message may move the peer, and only where a NAT may have moved it.
                 if (State == IkeSaState.Connecting || PeerBehindNat)
                     (Local, Remote) = (datagram.Local, datagram.Remote);
@@ -273,6 +288,8 @@ internal sealed class IkeSa
 
     private void WatchLiveness(TimeSpan interval)
     {
+        if (State != IkeSaState.Established)
+            return;
         TimeSpan quiet = Runtime.Now - LastAuthentic;
         // Requests in flight are a liveness check already.
         if (quiet >= interval && Requests.InFlight == 0)
@@ -298,6 +315,9 @@ internal sealed class IkeSa
         _livenessTimer?.Cancel();
         if (carriesChildren)
             Session.RekeyTimer?.Cancel();
+        // What the peer's rekeying at the same moment made goes with it.
+        if (carriesChildren && PeerSuccessor is { } undecided)
+            IkeRuntime.Run(undecided.Close(null, reason));
         Requests.Forsake(reason);
         try
         {
@@ -330,6 +350,7 @@ internal sealed class IkeSa
             Runtime.Abandon(Session);
             foreach (ChildSa child in Session.Children.ToArray())
                 ChildSaInstallation.Remove(this, child, byPeer: false, reason, TimeSpan.Zero);
+            PeerSuccessor?.Terminate(null, reason);
         }
         Requests.Abort(error ?? PcpuIpsecError.Aborted, reason);
         Engine.Closed(this, endsSession, connecting, error, reason);

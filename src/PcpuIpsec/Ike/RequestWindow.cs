@@ -87,6 +87,9 @@ internal sealed class RequestWindow(IkeSa sa)
         successor.Pump();
     }
 
+    /// <summary>Whether a response is one that we wait for.</summary>
+    public bool Expects(IkeHeader header) => _outstanding.TryGetValue(header.MessageId, out Outstanding? outstanding) && outstanding.Waiting.Exchange == header.Exchange;
+
     /// <summary>Takes a response; false where no such request is in flight.</summary>
     public bool Receive(IkeReply reply)
     {
@@ -94,8 +97,15 @@ internal sealed class RequestWindow(IkeSa sa)
             return false;
         outstanding.Timer?.Cancel();
         _outstanding.Remove(reply.Header.MessageId);
-        outstanding.Waiting.Reply.TrySetResult(reply);
-        Settle();
+        try
+        {
+            outstanding.Waiting.Reply.TrySetResult(reply);
+        }
+        finally
+        {
+            // A fault in what the reply continues must not stop the window.
+            Settle();
+        }
         return true;
     }
 

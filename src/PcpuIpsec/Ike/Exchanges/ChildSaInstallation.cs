@@ -46,10 +46,16 @@ internal static class ChildSaInstallation
         bool alone = !session.Live.Any();
         session.Children.Add(child);
         if (!skipOutbound && (weInitiated || alone))
-            await InstallOutbound(sa, child);
+        {
+            if (!await InstallOutbound(sa, child) && child.State == ChildSaState.Live && !child.OutboundInstalled)
+            {
+                Remove(sa, child, byPeer: false, "its outbound SA was refused", TimeSpan.Zero);
+                throw new ExchangeFailure(PcpuIpsecError.KernelRefused, "the outbound SA could not be installed");
+            }
+        }
         else if (!skipOutbound)
             child.OutboundTimer = sa.Runtime.After(sa.Connection.OutboundDelay, () => IkeRuntime.Run(InstallOutbound(session.Current, child)));
-        if (sa.Connection.ChildRekeyTime is { } rekey)
+        if (child.State == ChildSaState.Live && sa.Connection.ChildRekeyTime is { } rekey)
             child.RekeyTimer = sa.Runtime.After(rekey - sa.Runtime.Jitter(rekey, 0.1), () => IkeRuntime.Run(CreateChildSa.Rekey(session, child, null)));
         return child;
     }

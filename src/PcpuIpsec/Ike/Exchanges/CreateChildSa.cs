@@ -14,6 +14,9 @@ namespace PcpuIpsec.Ike.Exchanges;
 /// </summary>
 internal static class CreateChildSa
 {
+    // A peer that rekeys without deleting what it replaced is slowed down.
+    private const int MaxReplacedAtATime = 4;
+
     private static readonly TimeSpan _retryDelay = TimeSpan.FromSeconds(1);
 
     // A replaced SA that its maker does not delete goes by our own Delete after this.
@@ -29,6 +32,8 @@ internal static class CreateChildSa
             byte[]? resource = !session.PerResource ? null : cpu is null ? [] : first.Engine.ResourceIdentifier(first.Connection, cpu.Value);
             ChildSaTerms? model = session.Model?.Terms;
             ChildSa child = (await Negotiate(session, cpu, isFallback: cpu is null, rekeys: null, model, resource, triggerLocal, triggerRemote))!;
+            if (child.State != ChildSaState.Live)
+                throw new ExchangeFailure(PcpuIpsecError.Aborted, "the peer deleted it at once");
             ChildSaInstallation.Announce(session.Current, child);
             return true;
         }
@@ -179,6 +184,7 @@ internal static class CreateChildSa
         };
         KeyExchangeMethod method = suites.SelectMany(s => s.KeyExchangeMethods).FirstOrDefault(KeyExchangeMethod.NONE);
         KeyPair? keyPair = null;
+        bool answered = false;
         bool installed = false;
         try
         {
@@ -199,6 +205,7 @@ internal static class CreateChildSa
                     continue;
                 }
                 ChildSaNegotiation.ThrowOnError(reply.Payloads);
+                answered = true;
                 ChildSaTerms terms = ChildSaNegotiation.ReadResponse(reply.Payloads, offer);
                 if (session.DeletedAhead.Remove(terms.OutboundSpi))
                     throw new ExchangeFailure(PcpuIpsecError.Aborted, "the peer deleted it before its response came");
@@ -220,7 +227,12 @@ internal static class CreateChildSa
         {
             keyPair?.Dispose();
             if (!installed)
+            {
                 ChildSaNegotiation.ReleaseSpi(sa, spi);
+                // The peer has made it and would send into the void (§1.3.1).
+                if (answered && !session.Closed)
+                    _ = session.Current.Requests.Send(ExchangeType.INFORMATIONAL, _ => [new DeletePayload(ProtocolId.ESP, [spi])]);
+            }
         }
     }
 
@@ -244,6 +256,8 @@ internal static class CreateChildSa
             return null;
         if (keyPair is null || peer is null || keyPair.Method != suite.KeyExchange || peer.Method != suite.KeyExchange)
             throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, $"{suite.KeyExchange} was chosen but the KE payload is missing or of another method", NotifyType.INVALID_SYNTAX);
+        if (peer.Data.Length != KeyExchanges.PublicValueLength(suite.KeyExchange))
+            throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, $"a public value of {suite.KeyExchange} has {KeyExchanges.PublicValueLength(suite.KeyExchange)} bytes, not {peer.Data.Length}", NotifyType.INVALID_SYNTAX);
         return (await sa.Runtime.Ask<SharedSecretDerived>(sa.Session, id => new DeriveSharedSecret(id, keyPair, peer.Data), PcpuIpsecError.CryptoFailure)).Secret;
     }
 
@@ -302,6 +316,8 @@ internal static class CreateChildSa
         // §2.25.1: one that we are closing, or that was rekeyed already, is not rekeyed any more.
         if (old.State != ChildSaState.Live || old.RekeyingByPeer || old.PeerSuccessor is not null)
             throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, $"Child SA {spi:x8} is being closed or was rekeyed", NotifyType.TEMPORARY_FAILURE);
+        if (session.Children.Count(c => c.Number == old.Number && c.State is ChildSaState.Rekeyed or ChildSaState.Closing) >= MaxReplacedAtATime)
+            throw new ExchangeFailure(PcpuIpsecError.ProtocolViolation, "those that it replaced are not deleted yet", NotifyType.TEMPORARY_FAILURE);
         ChildSaChoice choice = ChildSaNegotiation.Choose(sa, payloads, ignoreKeyExchange: false);
         if (!TrafficSelector.SameAs(choice.LocalSelectors, old.Terms.LocalSelectors) || !TrafficSelector.SameAs(choice.RemoteSelectors, old.Terms.RemoteSelectors))
             throw new ExchangeFailure(PcpuIpsecError.TrafficSelectorsUnacceptable, "a rekeyed Child SA keeps its selectors (RFC 7296 §2.8)", NotifyType.TS_UNACCEPTABLE);

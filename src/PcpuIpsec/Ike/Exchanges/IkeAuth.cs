@@ -109,6 +109,8 @@ internal static class IkeAuth
             return Reject(sa, failure.Error, failure.Message);
         }
 
+        if (!ReferenceEquals(sa.Engine.Find(connection.Name)?.Connection, connection))
+            return Reject(sa, PcpuIpsecError.Aborted, "the connection was removed");
         sa.Session.PerResource = connection.PerCpu && payloads.Has(NotifyType.SA_RESOURCE_INFO);
         sa.Engine.Established(sa);
         if (payloads.Has(NotifyType.INITIAL_CONTACT))

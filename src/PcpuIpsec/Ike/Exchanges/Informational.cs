@@ -5,6 +5,8 @@ namespace PcpuIpsec.Ike.Exchanges;
 /// <summary>INFORMATIONAL (RFC 7296 §1.4): deletion (§1.4.1), liveness (an empty one), and notifies on their own.</summary>
 internal static class Informational
 {
+    private const int MaxDeletedAhead = 1024;
+
     /// <summary>Asks the peer whether it lives; silence ends the IKE SA.</summary>
     public static async Step<bool> CheckLiveness(IkeSa sa)
     {
@@ -65,7 +67,7 @@ internal static class Informational
         {
             if (sa.Session.FindByOutbound(spi) is not { } child)
             {
-                if (sa.Session.CreationsUnderWay > 0)
+                if (sa.Session.CreationsUnderWay > 0 && sa.Session.DeletedAhead.Count < MaxDeletedAhead)
                     sa.Session.DeletedAhead.Add(spi);
                 continue;
             }

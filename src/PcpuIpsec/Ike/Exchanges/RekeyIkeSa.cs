@@ -37,12 +37,12 @@ internal static class RekeyIkeSa
             if (old.PeerSuccessor is { } theirs && ours.RekeyNonces!.LosesAgainst(theirs.RekeyNonces!))
             {
                 TakeOver(session, old, theirs);
-                await ours.Close(null, "lost against the peer's rekeying at the same time");
+                IkeRuntime.Run(ours.Close(null, "lost against the peer's rekeying at the same time"));
                 return false;
             }
             old.PeerSuccessor?.BecomeRekeyed();
             TakeOver(session, old, ours);
-            await old.Close(null, "rekeyed");
+            IkeRuntime.Run(old.Close(null, "rekeyed"));
             return true;
         }
         catch (ExchangeFailure failure)
@@ -55,6 +55,8 @@ internal static class RekeyIkeSa
                 TakeOver(session, old, theirs);
                 return false;
             }
+            if (old.State != IkeSaState.Established)
+                return false;
             old.Runtime.Notice(new IkeSaRekeyFailed(old.Connection.Name, failure.Error, $"rekeying the IKE SA failed: {failure.Message}"));
             TimeSpan delay = failure.Notify == NotifyType.TEMPORARY_FAILURE ? _retryDelay : _retryAfterRefusal;
             session.RekeyTimer?.Cancel();
@@ -85,6 +87,8 @@ internal static class RekeyIkeSa
                 keyPair?.Dispose();
                 keyPair = null;
                 keyPair = (await old.Runtime.Ask<KeyPairGenerated>(old.Session, id => new GenerateKeyPair(id, method), PcpuIpsecError.CryptoFailure)).KeyPair;
+                if (old.State != IkeSaState.Established || old.PeerSuccessor is not null)
+                    throw new ExchangeFailure(PcpuIpsecError.Aborted, "the peer rekeyed or closed it meanwhile");
                 byte[] nonce = old.Runtime.RandomBytes(IkeSaInit.NonceLength);
                 IkeReply reply = (await old.Requests.SendFirst(ExchangeType.CREATE_CHILD_SA, [new SaPayload(proposals), new NoncePayload(nonce), new KePayload(method, keyPair.PublicValue.ToArray())]))!;
                 if (!second && reply.Payloads.Notify(NotifyType.INVALID_KE_PAYLOAD) is { } invalidKe
@@ -158,7 +162,7 @@ internal static class RekeyIkeSa
     /// <summary>The new IKE SA carries the session from now on.</summary>
     public static void TakeOver(IkeSession session, IkeSa old, IkeSa successor)
     {
-        if (session.Current != old || successor.State != IkeSaState.Established)
+        if (session.Current != old || old.State != IkeSaState.Established || successor.State != IkeSaState.Established)
             return;
         session.Current = successor;
         old.BecomeRekeyed();

@@ -9,6 +9,13 @@ internal static class SuiteExtensions
     {
         /// <summary>The key exchange methods, in order of preference; none where the suite has no key exchange of its own.</summary>
         public IReadOnlyList<KeyExchangeMethod> KeyExchangeMethods => [.. suite.Of(TransformType.KE).Select(t => (KeyExchangeMethod)t.Id)];
+
+        /// <summary>Whether the suite of an IKE SA is one of those that this one stands for.</summary>
+        public bool Allows(ChosenSuite chosen)
+            => suite.Of(TransformType.ENCR).Any(t => t.Id == (ushort)chosen.Encryption && (t.KeyBits ?? chosen.KeyBits) == chosen.KeyBits)
+                && (chosen.Integrity == IntegrityAlgorithm.NONE || suite.Of(TransformType.INTEG).Any(t => t.Id == (ushort)chosen.Integrity))
+                && suite.Of(TransformType.PRF).Any(t => t.Id == (ushort?)chosen.Prf)
+                && suite.KeyExchangeMethods.Contains(chosen.KeyExchange);
     }
 
     extension(ChosenSuite chosen)

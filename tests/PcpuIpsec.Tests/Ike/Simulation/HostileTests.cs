@@ -144,4 +144,49 @@ public class HostileTests
         simulation.East.Process(new DatagramReceived(_eastIke, _westIke, withCookie));
         Assert.Equal(sent + 1, simulation.East.Core.Counters["ike-cookies-sent"]);
     }
+
+    [Fact]
+    public void A_forged_request_with_a_fresh_message_id_and_no_SK_payload_kills_nothing()
+    {
+        Simulation simulation = Simulation.Connected();
+        (ulong i, ulong r) = (simulation.West.Connection.InitiatorSpi, simulation.West.Connection.ResponderSpi);
+        for (uint id = 0; id < 40; id++)
+        {
+            byte[] forged = IkeMessage.BuildClear(i, r, ExchangeType.INFORMATIONAL, IkeFlags.Initiator, id, []);
+            simulation.East.Process(new DatagramReceived(_eastIke, _westIke, forged));
+        }
+        simulation.Run(TimeSpan.FromSeconds(1));
+        Assert.Equal("up", simulation.East.Connection.State);
+        Assert.Equal(5, simulation.East.Children.Count);
+        simulation.West.Process(new RekeyChild("lab", simulation.West.Children[0].Number));
+        simulation.Run(TimeSpan.FromSeconds(5));
+        simulation.AssertConsistent();
+    }
+
+    [Fact]
+    public void Key_exchanges_of_the_wrong_length_cost_no_state()
+    {
+        Simulation simulation = new Simulation().Configure();
+        simulation.West.Process(new InitiateConnection("lab"));
+        simulation.Run(TimeSpan.FromMilliseconds(3));
+        Assert.True(IkeMessage.TryParseClear(simulation.Wire[0].Datagram.Message.Span, out _, out IReadOnlyList<Payload> payloads, out _));
+        Payload[] shortened = [.. payloads.Select(p => p is KePayload ke ? ke with { Data = ke.Data[..^1] } : p)];
+        for (ulong spi = 1; spi <= 300; spi++)
+            simulation.East.Process(new DatagramReceived(_eastIke, _westIke, IkeMessage.BuildClear(spi, 0, ExchangeType.IKE_SA_INIT, IkeFlags.Initiator, 0, shortened)));
+        Assert.InRange(simulation.East.Core.IkeSaCount, 0, 1);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_Child_SA_that_one_end_cannot_install_is_not_kept_by_the_other(bool west)
+    {
+        Simulation simulation = Simulation.Connected(c => c with { OnDemand = true });
+        (west ? simulation.West : simulation.East).FailRequests.Add(nameof(InstallSa));
+        simulation.West.Process(new Acquire("lab", 1, TrafficSelector.Parse("10.1.0.1"), TrafficSelector.Parse("10.2.0.1")));
+        simulation.Run(TimeSpan.FromSeconds(5));
+        Assert.Single(simulation.West.Children);
+        Assert.Single(simulation.East.Children);
+        simulation.AssertConsistent();
+    }
 }
