@@ -108,17 +108,22 @@ for number in "${chosen[@]}"; do
   fi
   code=0
   run || code=$?
-  by=$(sed -nE 's/^ +Failed ([^ (]+).*/\1/p' test.log | head -n 1)
+  by=$(sed -nE -e 's/^ +Failed ([^ (]+).*/\1/p' -e 's/^\[xUnit[^]]*\] +([^ (]+).* \[FAIL\]$/\1/p' test.log | head -n 1)
   by=${by#PcpuIpsec.Tests.}
   if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
     by="the time limit of $limit s"
+  fi
+  if [ "$code" -ne 0 ] && [ -z "$by" ]; then
+    # The host of the tests ended with them; anything else is no verdict.
+    grep -qiE 'aborted|Test Run Failed' test.log || { cat test.log; fail "Mutation $number: the tests did not run."; }
+    by='the end of the test host'
   fi
   if [ "$code" -eq 0 ]; then
     survived+=("$number")
     say "$(printf '%3d' "$number") SURVIVED  ${reasons[i]} ($file)"
   else
     killed=$((killed + 1))
-    say "$(printf '%3d' "$number") killed    ${reasons[i]}: ${by:-the test host ended}"
+    say "$(printf '%3d' "$number") killed    ${reasons[i]}: $by"
   fi
   printf '%s' "$original" > "$file"
 done
