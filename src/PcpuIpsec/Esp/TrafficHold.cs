@@ -15,12 +15,13 @@ namespace PcpuIpsec.Esp;
 /// The table's number follows from the connection's name, so that a later process finds and takes over what an earlier one left.
 /// <code>
 /// 0   everything            local table (what is for this host)
-/// 8   mark of IKE and ESP   goto 12
+/// 8   mark of IKE and ESP   goto 13
 /// 9   ours to the peer's    the connection's table: TUN, else unreachable
-/// 10  from this host        goto 12
-/// 10  from the TUN          goto 12
-/// 11  the peer's to ours    blackhole: forwarded in clear, though it has to be protected (RFC 4301 §5.2)
-/// 12  nothing               the rules that were there go on from here
+/// 10  ours to the peer's    unreachable: IPv6 passes over routes of other interfaces than the one a socket is bound to
+/// 11  from this host        goto 13
+/// 11  from the TUN          goto 13
+/// 12  the peer's to ours    blackhole: forwarded in clear, though it has to be protected (RFC 4301 §5.2)
+/// 13  nothing               the rules that were there go on from here
 /// </code>
 /// What is in clear and for this host itself the local table has taken before: that is not refused here.
 /// </summary>
@@ -29,7 +30,7 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
     /// <summary>RTPROT_*: a number that no routing daemon has registered.</summary>
     public const byte Protocol = 196;
 
-    public const uint ExemptPriority = 8, PolicyPriority = 9, AcceptPriority = 10, RefusePriority = 11, EndPriority = 12;
+    public const uint ExemptPriority = 8, PolicyPriority = 9, ClosedPriority = 10, AcceptPriority = 11, RefusePriority = 12, EndPriority = 13;
 
     /// <summary>Table numbers from here on, by 28 bits of a hash.</summary>
     public const uint FirstTable = 0x5000_0000;
@@ -53,7 +54,7 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
     public void Hold(TrafficPolicy policy, int tunIndex, Func<AddressFamily, IPAddress?> source)
     {
         uint table = TableOf(policy.Connection);
-        List<Rule> wanted = [.. RulesOf(policy, table, source)];
+        List<Rule> wanted = [.. RulesOf(policy, table)];
         AddressFamily[] families = [.. _families.Where(f => wanted.Any(r => r.Family == f))];
         foreach (AddressFamily family in families)
             routes.ReplaceRoute(Unreachable(family, table));
@@ -80,7 +81,7 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
         foreach (Route route in routes.Routes(table))
             routes.TryDeleteRoute(route);
         List<Rule> left = routes.Rules().FindAll(r => r.Protocol == Protocol);
-        if (left.Exists(r => r.Priority is PolicyPriority or RefusePriority))
+        if (left.Exists(r => r.Priority is PolicyPriority or ClosedPriority or RefusePriority))
             return;
         foreach (Rule rule in left)
             routes.TryDeleteRule(rule);
@@ -90,7 +91,7 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
     public int CountRules(string connection) => OwnRules(TableOf(connection)).Count;
 
     /// <summary>One rule for each pair of prefixes and ports of the local and the remote selectors.</summary>
-    internal static IEnumerable<Rule> RulesOf(TrafficPolicy policy, uint table, Func<AddressFamily, IPAddress?> source)
+    internal static IEnumerable<Rule> RulesOf(TrafficPolicy policy, uint table)
     {
         foreach (TrafficSelector local in policy.LocalSelectors)
         {
@@ -116,10 +117,14 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
                             Protocol = Protocol,
                         };
                         yield return rule;
+                        yield return Closed(rule);
                         yield return Refusal(rule);
-                        // What this host itself sends may have no source address yet when it is routed.
-                        if (fromLength > 0 && source(from.AddressFamily) is { } own && new IPNetwork(from, fromLength).Contains(own))
-                            yield return WithoutSource(rule);
+                        // What this host itself sends may have no source address yet when it is routed, and get one of the
+                        // protected ones then, also one that comes later.
+                        if (fromLength == 0)
+                            continue;
+                        yield return WithoutSource(rule);
+                        yield return Closed(WithoutSource(rule));
                     }
                 }
             }
@@ -138,6 +143,9 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
         SourcePorts = rule.DestinationPorts,
         DestinationPorts = rule.SourcePorts,
     };
+
+    /// <summary>What the table has no answer for goes no further.</summary>
+    private static Rule Closed(Rule rule) => rule with { Priority = ClosedPriority, Action = RuleAction.Unreachable };
 
     /// <summary>IPv4 rules match a source that is not chosen yet as 0.0.0.0/32; IPv6 ones look at the interface "lo", which stands for this host.</summary>
     private static Rule WithoutSource(Rule rule) => rule.Family == AddressFamily.InterNetwork

@@ -13,9 +13,10 @@ public sealed class TrafficHoldTests
     public void Each_pair_of_selectors_is_one_rule_each_way()
     {
         List<Rule> rules = Rules("10.1.0.0/16", "10.2.0.0/16");
-        Assert.Equal(2, rules.Count);
+        Assert.Equal(5, rules.Count);
         Assert.Equal((TrafficHold.PolicyPriority, RuleAction.ToTable, "10.1.0.0/16", "10.2.0.0/16"), (rules[0].Priority, rules[0].Action, $"{rules[0].From}", $"{rules[0].To}"));
-        Assert.Equal((TrafficHold.RefusePriority, RuleAction.Blackhole, "10.2.0.0/16", "10.1.0.0/16"), (rules[1].Priority, rules[1].Action, $"{rules[1].From}", $"{rules[1].To}"));
+        Assert.Equal((TrafficHold.ClosedPriority, RuleAction.Unreachable, "10.1.0.0/16", "10.2.0.0/16"), (rules[1].Priority, rules[1].Action, $"{rules[1].From}", $"{rules[1].To}"));
+        Assert.Equal((TrafficHold.RefusePriority, RuleAction.Blackhole, "10.2.0.0/16", "10.1.0.0/16"), (rules[2].Priority, rules[2].Action, $"{rules[2].From}", $"{rules[2].To}"));
         Assert.All(rules, r => Assert.Equal(TrafficHold.TableOf("c"), r.Table));
     }
 
@@ -27,8 +28,8 @@ public sealed class TrafficHoldTests
         Assert.All(rules, r => Assert.Equal((byte)6, r.IpProtocol));
         Assert.Equal(((ushort, ushort))(443, 444), rules[0].DestinationPorts);
         Assert.Null(rules[0].SourcePorts);
-        Assert.Equal(((ushort, ushort))(443, 444), rules[1].SourcePorts);
-        Assert.Null(rules[1].DestinationPorts);
+        Assert.Equal(((ushort, ushort))(443, 444), rules[2].SourcePorts);
+        Assert.Null(rules[2].DestinationPorts);
     }
 
     [Fact]
@@ -43,7 +44,7 @@ public sealed class TrafficHoldTests
     public void Ranges_are_held_by_the_prefixes_that_make_them_up()
     {
         TrafficSelector range = Prefix("10.2.0.0/32") with { Start = 0x0a020001, End = 0x0a020004 };
-        Assert.Equal(["10.2.0.1/32", "10.2.0.2/31", "10.2.0.4/32"], Rules(Prefix("10.1.0.0/16"), range).Where(r => r.Priority == TrafficHold.PolicyPriority).Select(r => $"{r.To}"));
+        Assert.Equal(["10.2.0.1/32", "10.2.0.2/31", "10.2.0.4/32"], Rules(Prefix("10.1.0.0/16"), range).Where(r => r.Priority == TrafficHold.PolicyPriority && $"{r.From}" != "0.0.0.0/32").Select(r => $"{r.To}"));
     }
 
     [Fact]
@@ -54,14 +55,14 @@ public sealed class TrafficHoldTests
     }
 
     [Fact]
-    public void What_this_host_sends_before_it_has_an_address_is_held_where_it_has_a_protected_one()
+    public void What_this_host_sends_before_it_has_an_address_is_held_too()
     {
         TrafficPolicy policy = Policy(Prefix("10.1.0.0/16"), Prefix("10.2.0.0/16"));
-        List<Rule> rules = [.. TrafficHold.RulesOf(policy, 1, _ => IPAddress.Parse("10.1.0.1"))];
+        List<Rule> rules = [.. TrafficHold.RulesOf(policy, 1)];
         Assert.Contains(rules, r => r.Priority == TrafficHold.PolicyPriority && $"{r.From}" == "0.0.0.0/32");
 
         policy = Policy(Prefix("fd01::/16"), Prefix("fd02::/16"));
-        rules = [.. TrafficHold.RulesOf(policy, 1, _ => IPAddress.Parse("fd01::1"))];
+        rules = [.. TrafficHold.RulesOf(policy, 1)];
         Assert.Contains(rules, r => r is { Priority: TrafficHold.PolicyPriority, From: null, InputInterface: "lo" });
     }
 
@@ -75,7 +76,7 @@ public sealed class TrafficHoldTests
 
     private static List<Rule> Rules(string local, string remote) => Rules(Prefix(local), Prefix(remote));
 
-    private static List<Rule> Rules(TrafficSelector local, TrafficSelector remote) => [.. TrafficHold.RulesOf(Policy(local, remote), TrafficHold.TableOf("c"), _ => null)];
+    private static List<Rule> Rules(TrafficSelector local, TrafficSelector remote) => [.. TrafficHold.RulesOf(Policy(local, remote), TrafficHold.TableOf("c"))];
 
     private static TrafficPolicy Policy(TrafficSelector local, TrafficSelector remote) => new()
     {
