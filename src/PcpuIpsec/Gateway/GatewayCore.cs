@@ -290,7 +290,7 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
         return new Group(children, cpus);
     }
 
-    Placement IResourceKeeper.Place(string connection) 
+    Placement IResourceKeeper.Place(string connection)
         => _groups.TryGetValue(connection, out Group? group) ? group.Children.Place(Now) : new Placement(Refused: true, Cpu: null);
 
     void IResourceKeeper.PlacementFailed(string connection, Placement placement)
@@ -299,7 +299,7 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
             group.Children.PlacementFailed(placement, Now);
     }
 
-    byte[] IResourceKeeper.ResourceIdentifier(string connection, int? cpu) 
+    byte[] IResourceKeeper.ResourceIdentifier(string connection, int? cpu)
         => _groups.TryGetValue(connection, out Group? group) ? group.Children.ResourceIdentifier(cpu) : [];
 
     private sealed record Group(ChildSaGroup Children, IReadOnlyList<int> Cpus)
