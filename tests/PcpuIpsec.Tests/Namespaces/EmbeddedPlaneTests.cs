@@ -134,11 +134,13 @@ public sealed class EmbeddedPlaneTests
             await tunnel.West.RemoveAsync(SaDirection.Outbound, spi, tunnel.EastOuter, default);
             spi = next;
         }
+        // On a busy machine all may have been sent before the last one came.
+        bool wasSending = !sending.IsCompleted;
         await sending;
 
         Assert.Equal(6000, (await receiving).Count);
         Assert.Equal(0, tunnel.West.ReadSaCounters().Single(c => c.Direction == SaDirection.Outbound && c.Cpu is null).Packets);
-        Assert.True(tunnel.West.ReadSaCounters().Single(c => c.Spi == spi).Packets > 0);
+        Assert.True(!wasSending || tunnel.West.ReadSaCounters().Single(c => c.Spi == spi).Packets > 0);
     }
 
     [Theory]

@@ -325,7 +325,8 @@ public sealed class LabNetworkTests : IDisposable
 
     private async Task<(Process Owner, string LabId, ProcessIdentity Inside)> StartOwnerAsync()
     {
-        var info = new ProcessStartInfo("dotnet", ["exec", typeof(Tests.Lab.LabOwner).Assembly.Location, Tests.Lab.LabOwner.Verb, _folder]) { RedirectStandardOutput = true };
+        // A test run in the background of a script ignores SIGINT, and its children would inherit that.
+        var info = new ProcessStartInfo("env", ["--default-signal=INT,TERM", "dotnet", "exec", typeof(Tests.Lab.LabOwner).Assembly.Location, Tests.Lab.LabOwner.Verb, _folder]) { RedirectStandardOutput = true };
         Process owner = Process.Start(info)!;
         string[] words = (await owner.StandardOutput.ReadLineAsync() ?? "").Split(' ');
         Assert.Equal(2, words.Length);
