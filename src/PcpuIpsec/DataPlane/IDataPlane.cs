@@ -25,9 +25,10 @@ internal interface IDataPlane : IAsyncDisposable
 
     /// <summary>
     /// From the moment this returns no packet that the policy covers leaves in clear, whatever happens to this process.
-    /// Holding what is held already (left by a killed process) takes it over.
+    /// Holding what is held already (left by a killed process) takes it over. Where it fails, what was not held before is not held.
     /// </summary>
-    ValueTask HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken);
+    /// <returns>True where it was held before.</returns>
+    ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken);
 
     /// <summary>Lets the policy's traffic go as it would have gone without us. The only way in which protection ends.</summary>
     ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken);

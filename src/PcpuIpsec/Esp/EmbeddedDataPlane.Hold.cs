@@ -9,7 +9,7 @@ namespace PcpuIpsec.Esp;
 /// <summary>Policies and the routing that makes them hold.</summary>
 internal sealed partial class EmbeddedDataPlane
 {
-    public async ValueTask HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
+    public async ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
     {
         await _control.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -21,11 +21,21 @@ internal sealed partial class EmbeddedDataPlane
             UInt128? IcmpSource(AddressFamily family)
                 => (Own(policy, own, family) ?? (policy.LocalAddress.AddressFamily == family ? policy.LocalAddress : AnyOwn(own, family))) is { } address ? TrafficSelector.ToNumber(address) : null;
             var entry = new PolicyEntry(policy, _workers.Length, IcmpSource(AddressFamily.InterNetwork), IcmpSource(AddressFamily.InterNetworkV6));
-            _hold.Hold(policy, _tun.Index, family => Own(policy, own, family));
+            bool wasHeld = _hold.CountRules(policy.Connection) > 0;
+            try
+            {
+                _hold.Hold(policy, _tun.Index, family => Own(policy, own, family));
+            }
+            catch (NetlinkException) when (!wasHeld)
+            {
+                _hold.Release(policy.Connection);
+                throw;
+            }
             _tables.SetPolicy(entry);
             await PublishAsync().ConfigureAwait(false);
             WarnOfStrictReversePath(policy);
             PlaneLog.Held(_options.Logger, policy.Connection, _hold.CountRules(policy.Connection), TrafficHold.TableOf(policy.Connection));
+            return wasHeld;
         }
         finally
         {

@@ -50,6 +50,7 @@ public sealed partial class IpsecGateway
         await _changing.WaitAsync(cancellationToken);
         List<ValidatedTunnel> fresh = [];
         int bound = 0, held = 0, added = 0;
+        HashSet<string> takenOver = [];
         try
         {
             // All of what can be wrong with options and ports shows before the first packet is held.
@@ -65,7 +66,8 @@ public sealed partial class IpsecGateway
             for (; held < fresh.Count; held++)
             {
                 TrafficPolicy policy = fresh[held].Policy;
-                await _edge.Plane.CallAsync(p => p.HoldAsync(policy, cancellationToken));
+                if (await _edge.Plane.CallAsync(p => p.HoldAsync(policy, cancellationToken)))
+                    takenOver.Add(policy.Connection);
             }
             for (; added < fresh.Count; added++)
             {
@@ -77,8 +79,10 @@ public sealed partial class IpsecGateway
         {
             for (int i = added; i < held; i++)
             {
+                // What a killed process left closed is not ours to open.
                 string name = fresh[i].Name;
-                await _edge.Plane.CallAsync(p => p.ReleaseAsync(name, CancellationToken.None));
+                if (!takenOver.Contains(name))
+                    await _edge.Plane.CallAsync(p => p.ReleaseAsync(name, CancellationToken.None));
             }
             for (int i = added; i < bound; i++)
                 await UnbindAsync(fresh[i].Connection);

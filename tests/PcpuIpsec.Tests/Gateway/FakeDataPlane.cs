@@ -42,12 +42,16 @@ internal sealed class FakeDataPlane : IDataPlane
 
     public void FailEvents(Exception e) => _events.Writer.Complete(e);
 
-    public async ValueTask HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
+    /// <summary>Connections whose traffic a process before this one left held.</summary>
+    public HashSet<string> HeldBefore { get; } = [];
+
+    public async ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
     {
         await CallAsync($"hold {policy.Connection}");
         if (RefuseHold(policy) is { } error)
             throw error;
         Held[policy.Connection] = policy;
+        return HeldBefore.Contains(policy.Connection);
     }
 
     public async ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken)

@@ -250,6 +250,18 @@ public class IpsecGatewayTests
     }
 
     [Fact]
+    public async Task A_start_that_fails_does_not_open_what_a_killed_process_left_closed()
+    {
+        var plane = new FakeDataPlane { RefuseHold = p => p.Connection == "broken" ? new PcpuIpsecException(PcpuIpsecError.HostUnable, "no route") : null };
+        plane.HeldBefore.Add("left");
+        GatewayOptions options = new() { Tunnels = [TestTunnels.OnLoopback("left"), TestTunnels.OnLoopback("fresh"), TestTunnels.OnLoopback("broken")] };
+
+        await Assert.ThrowsAsync<PcpuIpsecException>(() => IpsecGateway.StartAsync(options, plane, "a test", new FakeCore(), CancellationToken.None));
+
+        Assert.Equal(["left"], plane.Held.Keys);
+    }
+
+    [Fact]
     public async Task A_port_that_is_taken_is_said_so_and_nothing_is_held()
     {
         await using GatewayHarness harness = await GatewayHarness.StartAsync();
