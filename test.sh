@@ -1,10 +1,19 @@
 #!/usr/bin/env bash
-# Sets up what is needed, builds, checks the format, runs all tests.
+# Sets up what is needed, builds, checks the format and runs all tests.
+#   ./test.sh               everything but the mutations
+#   ./test.sh --mutations   and the mutations of the protocol, each of which must make a test fail (several minutes)
 # The last line is "N passed, N failed, N skipped"; a step that fails counts as one failed.
 set -euo pipefail
 root="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 # shellcheck source=.ci/setup.sh
 . "$root/.ci/setup.sh"
+
+mutations=false
+case "$*" in
+  '') ;;
+  --mutations) mutations=true ;;
+  *) die "'$*' is no option; --mutations is the only one." ;;
+esac
 
 need_root "$@"
 need_home
@@ -16,12 +25,23 @@ passed=0 failed=0 skipped=0
 results="$root/artifacts/test-results"
 least_coverage=0.90
 
+finished=false
+
 finish() {
+  finished=true
   give_back
   echo "$passed passed, $failed failed, $skipped skipped"
   [ "$failed" -eq 0 ] || exit 1
   exit 0
 }
+
+# Whatever ends the script, its last line tells.
+on_exit() {
+  "$finished" || { failed=$((failed + 1)); finish; }
+}
+trap on_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # step "what it is" command …  Runs it; what it said is shown where it fails.
 step() {
@@ -78,6 +98,11 @@ if [ "$passed" -eq 0 ] || { [ "$test_exit" -ne 0 ] && [ "$failed" -eq 0 ]; }; th
 fi
 check_coverage || failed=$((failed + 1))
 
-step "Finding the place of each mutation (tests/mutations/run.sh applies them)" tests/mutations/run.sh --check || true
+if "$mutations"; then
+  say "Mutating PcpuIpsec.Ike: each change must make a test fail"
+  tests/mutations/run.sh 9>&- || { say "FAILED: a mutation survived"; failed=$((failed + 1)); }
+else
+  step "Checking that each mutation still finds its code (./test.sh --mutations runs them)" tests/mutations/run.sh --check || true
+fi
 command -v pwsh >/dev/null || say "pwsh is not installed: the Pester suite did not run."
 finish
