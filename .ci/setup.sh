@@ -64,7 +64,7 @@ need_dotnet() {
   [ -z "${SUDO_USER:-}" ] || sudo_home="$(getent passwd "$SUDO_USER" | cut -d: -f6)"
   for folder in "${DOTNET_ROOT:-}" "$(dirname "$(readlink -f "$(command -v dotnet || true)" || true)")" \
     /usr/share/dotnet /usr/lib/dotnet /usr/local/share/dotnet /opt/dotnet "$HOME/.dotnet" "${sudo_home:+$sudo_home/.dotnet}"; do
-    if [ -n "$folder" ] && [ -x "$folder/dotnet" ] && (cd / && "$folder/dotnet" --list-sdks 2>/dev/null | grep -q '^10\.'); then
+    if [ -n "$folder" ] && [ -x "$folder/dotnet" ] && (cd / && "$folder/dotnet" --list-sdks 2>/dev/null | grep '^10\.' >/dev/null); then
       export DOTNET_ROOT="$folder" PATH="$folder:$PATH"
       return 0
     fi
