@@ -41,6 +41,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public string Name => _host.Name;
 
+    public int Pid => _process.Pid;
+
     /// <summary>The gateway as it was when it was ready.</summary>
     public GatewayStatus Initial { get; private set; } = null!;
 
