@@ -65,7 +65,7 @@ internal sealed class ControlChannel(Stream input, Stream output, ILoggerFactory
 
     private async Task ServeAsync(GatewayConfiguration configuration, LineReader reader, CancellationTokenSource stopping)
     {
-        IpsecGateway gateway = await StartAsync(configuration, stopping.Token).ConfigureAwait(false);
+        IpsecGateway gateway = await configuration.StartAsync(startAction: null, loggers, stopping.Token).ConfigureAwait(false);
         Task forwarding = ForwardAsync(gateway);
         var commands = new HashSet<Task>();
         try
@@ -97,28 +97,6 @@ internal sealed class ControlChannel(Stream input, Stream output, ILoggerFactory
             await forwarding.ConfigureAwait(false);
         }
         await SendAsync(new() { Event = "stopped", Time = DateTimeOffset.UtcNow }).ConfigureAwait(false);
-    }
-
-    private async Task<IpsecGateway> StartAsync(GatewayConfiguration configuration, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await IpsecGateway.StartAsync(
-                new GatewayOptions
-                {
-                    DataPlane = configuration.DataPlane,
-                    Cpus = configuration.Cpus,
-                    SteerByFlow = configuration.SteerByFlow,
-                    LoggerFactory = loggers,
-                    Tunnels = [.. configuration.Tunnels.Select(t => t.ToOptions())],
-                },
-                cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            foreach (TunnelConfiguration tunnel in configuration.Tunnels)
-                tunnel.PreSharedKey?.Dispose();
-        }
     }
 
     private async ValueTask<ControlCommand?> ParseAsync(byte[] line)

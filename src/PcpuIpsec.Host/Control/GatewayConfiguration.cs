@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.Extensions.Logging;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Ike;
 
@@ -31,6 +32,32 @@ internal sealed record GatewayConfiguration
             // The exception's own text may quote the document, which holds keys.
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
                 $"The configuration is not valid at {e.Path ?? "$"} (line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1}): an object with the fields of GatewayOptions and TunnelOptions in camelCase is needed.");
+        }
+    }
+
+    /// <summary>Starts a gateway with it. The keys in it are disposed: the gateway holds its own.</summary>
+    /// <param name="startAction">Instead of the tunnels' own, where given.</param>
+    /// <param name="loggers">Where the log goes.</param>
+    /// <param name="cancellationToken">Gives the start up.</param>
+    public async Task<IpsecGateway> StartAsync(StartAction? startAction, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await IpsecGateway.StartAsync(
+                new GatewayOptions
+                {
+                    DataPlane = DataPlane,
+                    Cpus = Cpus,
+                    SteerByFlow = SteerByFlow,
+                    LoggerFactory = loggers,
+                    Tunnels = [.. Tunnels.Select(t => t with { StartAction = startAction ?? t.StartAction }).Select(t => t.ToOptions())],
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (TunnelConfiguration tunnel in Tunnels)
+                tunnel.PreSharedKey?.Dispose();
         }
     }
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
@@ -13,12 +12,8 @@ internal static class GatewayVerb
 {
     public static Command Create()
     {
-        var config = new Option<string>("--config")
-        {
-            Description = "JSON configuration: a file that only its owner can read (0600 or 0400), or - for the first line of standard input",
-            Required = true,
-            HelpName = "FILE|-",
-        };
+        Option<string> config = ConfigurationFile.Option(
+            "JSON configuration: a file that only its owner can read (0600 or 0400), or - for the first line of standard input", "FILE|-");
         var log = new Option<LogLevel>("--log")
         {
             Description = "What is logged to standard error",
@@ -45,7 +40,7 @@ internal static class GatewayVerb
         GatewayConfiguration? configuration;
         try
         {
-            configuration = path == "-" ? null : ReadFile(path);
+            configuration = path == "-" ? null : ConfigurationFile.Read(path);
         }
         catch (PcpuIpsecException e)
         {
@@ -72,34 +67,5 @@ internal static class GatewayVerb
         }
         result.AddError($"--log = '{text}': allowed are {string.Join(", ", levels).ToLowerInvariant()}.");
         return LogLevel.Warning;
-    }
-
-    internal static GatewayConfiguration ReadFile(string path)
-    {
-        byte[]? json = null;
-        try
-        {
-            using FileStream file = File.OpenRead(path);
-            const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-            UnixFileMode mode = File.GetUnixFileMode(file.SafeFileHandle);
-            if ((mode & Others) != 0)
-            {
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
-                    $"--config = '{path}' has mode 0{Convert.ToString((int)mode & 0x1ff, 8)}: it may hold keys, so only 0600 or 0400 is allowed.");
-            }
-            if (file.Length > LineReader.MaxLength)
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--config = '{path}' has {file.Length} bytes; at most {LineReader.MaxLength} are allowed.");
-            json = GC.AllocateUninitializedArray<byte>((int)file.Length, pinned: true);
-            file.ReadExactly(json);
-            return GatewayConfiguration.Parse(json);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--config = '{path}' cannot be read: {e.Message}", e);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(json);
-        }
     }
 }

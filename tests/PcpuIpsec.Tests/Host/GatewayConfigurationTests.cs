@@ -87,7 +87,7 @@ public sealed class GatewayConfigurationTests : IDisposable
         File.WriteAllText(_file, Json);
         File.SetUnixFileMode(_file, mode);
 
-        string message = Assert.Throws<PcpuIpsecException>(() => GatewayVerb.ReadFile(_file)).Message;
+        string message = Assert.Throws<PcpuIpsecException>(() => ConfigurationFile.Read(_file)).Message;
 
         Assert.Contains($"has mode {shown}", message);
         Assert.Contains("0600 or 0400", message);
@@ -99,12 +99,12 @@ public sealed class GatewayConfigurationTests : IDisposable
         File.WriteAllText(_file, Json);
         File.SetUnixFileMode(_file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
-        Assert.Equal("lab", GatewayVerb.ReadFile(_file).Tunnels[0].Name);
+        Assert.Equal("lab", ConfigurationFile.Read(_file).Tunnels[0].Name);
     }
 
     [Fact]
     public void A_file_that_is_not_there_is_named()
-        => Assert.Contains("'/no/such/file' cannot be read", Assert.Throws<PcpuIpsecException>(() => GatewayVerb.ReadFile("/no/such/file")).Message);
+        => Assert.Contains("'/no/such/file' cannot be read", Assert.Throws<PcpuIpsecException>(() => ConfigurationFile.Read("/no/such/file")).Message);
 
     private static GatewayConfiguration Parse(string json) => GatewayConfiguration.Parse(Encoding.UTF8.GetBytes(json));
 }

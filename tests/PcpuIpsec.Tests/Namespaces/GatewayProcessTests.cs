@@ -80,6 +80,41 @@ public sealed class GatewayProcessTests
     }
 
     [Fact]
+    public async Task Release_lifts_what_a_killed_gateway_holds_and_nothing_else_does()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        string folder = Directory.CreateTempSubdirectory("pcpu-release-").FullName;
+        try
+        {
+            string file = Path.Combine(folder, "west.json"), key = Path.Combine(folder, "lab.key");
+            GatewayConfiguration configuration = Configuration(network.West, network.East, key: null);
+            configuration = configuration with { Tunnels = [configuration.Tunnels[0] with { PreSharedKeyFile = key }] };
+            await WritePrivateAsync(key, "a key of enough length");
+            await WritePrivateAsync(file, configuration.ToString());
+            var ping = new LabCommand("ping", "-c", "1", "-W", "1", network.Sunrise.Address.ToString());
+            network.AllowPlaintext();
+            Assert.Contains(" 1 received", (await network.Sunset.RunAsync(ping, CancellationToken.None)).Output);
+            await using (GatewayProcess west = await GatewayProcess.StartAsync(network.West, configuration, CancellationToken.None))
+            {
+                using Process process = Process.GetProcessById(west.Pid);
+                process.Kill();
+                await process.WaitForExitAsync();
+            }
+            Assert.NotEqual(0, (await network.Sunset.RunAsync(ping, CancellationToken.None)).ExitCode);
+
+            (string program, IReadOnlyList<string> arguments) = HostProgram.Command("release", "--config", file);
+            CommandResult released = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
+
+            Assert.Equal("lab: its traffic is not held any more.", released.Output.Trim());
+            Assert.Contains(" 1 received", (await network.Sunset.RunAsync(ping, CancellationToken.None)).Output);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task A_command_that_is_none_is_answered_with_those_that_are()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
@@ -92,6 +127,12 @@ public sealed class GatewayProcessTests
         Assert.Equal("west: The command 'rekey-child' needs the field 'number'.", e.Message);
     }
 
+    private static async Task WritePrivateAsync(string path, string text)
+    {
+        await File.WriteAllTextAsync(path, text);
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+
     private static async Task<GatewayPairProcesses> StartAsync(LabNetwork network, string westKey, string? eastKey = null)
     {
         using Secret west = Secret.CopyOf(System.Text.Encoding.ASCII.GetBytes(westKey)), east = Secret.CopyOf(System.Text.Encoding.ASCII.GetBytes(eastKey ?? westKey));
@@ -99,7 +140,7 @@ public sealed class GatewayProcessTests
             network, Configuration(network.West, network.East, west), Configuration(network.East, network.West, east), CancellationToken.None);
     }
 
-    private static GatewayConfiguration Configuration(LabHost here, LabHost there, Secret key) => new()
+    private static GatewayConfiguration Configuration(LabHost here, LabHost there, Secret? key) => new()
     {
         Tunnels =
         [
