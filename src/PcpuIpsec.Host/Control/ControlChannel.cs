@@ -187,7 +187,8 @@ internal sealed class ControlChannel(Stream input, Stream output, ILoggerFactory
             await SendAsync(new() { Event = Name(e.Kind), Time = e.Time, Tunnel = e.Tunnel, Message = e.Message, Error = e.Error, ChildSa = e.ChildSa }).ConfigureAwait(false);
     }
 
-    private static string Name(GatewayEventKind kind) => kind switch
+    /// <summary>What an event is called on the channel.</summary>
+    internal static string Name(GatewayEventKind kind) => kind switch
     {
         GatewayEventKind.TunnelAdded => "tunnel-added",
         GatewayEventKind.TunnelRemoved => "tunnel-removed",
@@ -196,6 +197,7 @@ internal sealed class ControlChannel(Stream input, Stream output, ILoggerFactory
         GatewayEventKind.IkeSaClosed => "ike-down",
         GatewayEventKind.IkeSaFailed => "failed",
         GatewayEventKind.ChildSaEstablished => "child-up",
+        GatewayEventKind.ChildSaRekeyed => "child-rekeyed",
         GatewayEventKind.ChildSaChanged => "child-changed",
         GatewayEventKind.ChildSaClosed => "child-down",
         GatewayEventKind.ChildSaFailed => "child-failed",

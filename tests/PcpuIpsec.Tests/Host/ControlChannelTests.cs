@@ -38,6 +38,15 @@ public class ControlChannelTests
     }
 
     [Fact]
+    public void Every_event_has_a_name_of_its_own()
+    {
+        string[] names = [.. Enum.GetValues<GatewayEventKind>().Select(ControlChannel.Name)];
+
+        Assert.Equal(names.Length, names.Distinct().Count());
+        Assert.All(names, n => Assert.Matches("^[a-z]+(-[a-z]+)*$", n));
+    }
+
+    [Fact]
     public void A_status_survives_the_channel()
     {
         var child = new ChildSaStatus
