@@ -51,6 +51,20 @@ internal interface IDataPlane : IAsyncDisposable
 
     ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// The peer's outer address or UDP port is another (RFC 7296 §2.23): an installed SA goes on there with its keys, sequence
+    /// numbers and counters. Known by its new destination from then on. Throws where the plane cannot change that in place,
+    /// and leaves the SA as it was; it is then rekeyed.
+    /// </summary>
+    ValueTask UpdateRemoteAsync(SaDirection direction, uint spi, IPEndPoint oldRemote, IPEndPoint newRemote, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Whether a CPU that has no SA of its own raises <see cref="AcquireRaised"/>; for policies with
+    /// <see cref="TrafficPolicy.AcquirePerCpu"/>, which begin without. Where it is not allowed such a CPU sends with the SA
+    /// that is bound to none, and what was raised and has brought no SA is forgotten: it holds up no CPU.
+    /// </summary>
+    ValueTask AllowAcquiresAsync(string connection, bool allowed, CancellationToken cancellationToken);
+
     /// <summary>One row an SA, those just removed not included.</summary>
     IReadOnlyList<SaCounters> ReadSaCounters();
 
@@ -71,7 +85,10 @@ internal sealed record TrafficPolicy
     public required IPAddress LocalAddress { get; init; }
     public required IPAddress RemoteAddress { get; init; }
 
-    /// <summary>Raise <see cref="AcquireRaised"/> for a CPU that sends and has no SA of its own.</summary>
+    /// <summary>
+    /// Raise <see cref="AcquireRaised"/> for a CPU that sends and has no SA of its own, from the first
+    /// <see cref="IDataPlane.AllowAcquiresAsync"/> on and while that allows it.
+    /// </summary>
     public bool AcquirePerCpu { get; init; }
 }
 
@@ -81,8 +98,11 @@ internal sealed record SaCounters(SaDirection Direction, string Connection, uint
 /// <summary>What a plane reports.</summary>
 internal abstract record DataPlaneEvent;
 
-/// <summary>A CPU sends and has no SA of its own; the trigger is the packet's own selector pair (RFC 7296 §2.9).</summary>
-internal sealed record AcquireRaised(string Connection, int Cpu, TrafficSelector TriggerLocal, TrafficSelector TriggerRemote) : DataPlaneEvent;
+/// <summary>
+/// A CPU sends and has no SA of its own; the trigger is the packet's own selector pair (RFC 7296 §2.9). Without a CPU there
+/// was no SA for the packet at all, and the plane does not say which CPU had it.
+/// </summary>
+internal sealed record AcquireRaised(string Connection, int? Cpu, TrafficSelector TriggerLocal, TrafficSelector TriggerRemote) : DataPlaneEvent;
 
 /// <summary>A lifetime was reached; after a hard one the SA carries nothing any more.</summary>
 internal sealed record SaExpired(SaDirection Direction, uint Spi, IPAddress Destination, bool Hard) : DataPlaneEvent;

@@ -61,6 +61,20 @@ internal sealed partial class EmbeddedDataPlane
         }
     }
 
+    public async ValueTask AllowAcquiresAsync(string connection, bool allowed, CancellationToken cancellationToken)
+    {
+        await _control.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_tables.FindPolicy(connection) is { } policy)
+                policy.AcquiresPerCpu = allowed;
+        }
+        finally
+        {
+            _control.Release();
+        }
+    }
+
     /// <summary>An address of this host that the policy's local selectors cover; the outer one where it is among them.</summary>
     private static IPAddress? Own(TrafficPolicy policy, List<LinkAddressEntry> own, AddressFamily family)
     {

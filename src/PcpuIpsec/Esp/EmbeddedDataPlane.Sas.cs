@@ -66,6 +66,27 @@ internal sealed partial class EmbeddedDataPlane
         }
     }
 
+    public async ValueTask UpdateRemoteAsync(SaDirection direction, uint spi, IPEndPoint oldRemote, IPEndPoint newRemote, CancellationToken cancellationToken)
+    {
+        await _control.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            // Inbound SAs are found by their SPI, and where authentic packets come from is seen with each of them.
+            if (direction == SaDirection.Inbound || _tables.FindOutbound(spi, oldRemote.Address) is not { } entry)
+                return;
+            if (newRemote.AddressFamily != entry.Installation.Destination.AddressFamily)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"outbound SPI {Hex(spi)} goes to {entry.Installation.Destination}: {newRemote.Address} is of another family.");
+            int? pathMtu = _namespace.Run(() => PlaneSockets.PathMtuTo(entry.Installation.Source, newRemote.Address, _options.FwMark));
+            _tables.Replace(entry, entry.To(newRemote, pathMtu ?? entry.PathMtu));
+            await PublishAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _control.Release();
+        }
+    }
+
     public async ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
     {
         await _control.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -39,6 +39,9 @@ internal sealed class PlaneTables(int workers)
     public OutboundEntry? FindOutbound(uint spi, string connection)
         => _outbound.Find(e => e.Installation.Spi == spi && e.Installation.Connection == connection);
 
+    /// <summary>Puts one in another's place among those of its CPU.</summary>
+    public void Replace(OutboundEntry entry, OutboundEntry by) => _outbound[_outbound.IndexOf(entry)] = by;
+
     public bool Remove(OutboundEntry entry) => _outbound.Remove(entry);
 
     /// <summary>Makes the views of all workers.</summary>

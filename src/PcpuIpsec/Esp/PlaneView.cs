@@ -8,8 +8,17 @@ namespace PcpuIpsec.Esp;
 internal sealed class PolicyEntry(TrafficPolicy policy, int workers, UInt128? icmpSourceIPv4, UInt128? icmpSourceIPv6)
 {
     private readonly long[] _nextAcquire = new long[workers];
+    private volatile bool _acquiresPerCpu;
 
     public TrafficPolicy Policy { get; } = policy;
+
+    /// <summary>A CPU without an SA of its own raises an acquire; without, only one that has no SA at all.</summary>
+    public bool AcquiresPerCpu
+    {
+        get => _acquiresPerCpu;
+        set => _acquiresPerCpu = value && Policy.AcquirePerCpu;
+    }
+
     public SelectorSet Selectors { get; } = new(policy.LocalSelectors, policy.RemoteSelectors);
 
     /// <summary>Narrow policies are looked at before wide ones: by the peer's addresses, then ours, then ports.</summary>

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using PcpuIpsec.Esp.Packets;
 using PcpuIpsec.Ike;
@@ -18,6 +19,9 @@ internal abstract class SaEntry(SaInstallation installation) : IDisposable
 
     /// <summary>Marks it used. Workers that share it may overwrite each other's times, which differ by less than a batch.</summary>
     public void Use(long now) => Volatile.Write(ref _lastUsed, now);
+
+    /// <summary>The time of the last use, to go on from.</summary>
+    protected long LastUsedTicks { get => Volatile.Read(ref _lastUsed); init => _lastUsed = value; }
 
     public DateTimeOffset? LastUsed
         => Volatile.Read(ref _lastUsed) is not 0 and var ticks ? DateTimeOffset.UtcNow.AddMilliseconds(ticks - Environment.TickCount64) : null;
@@ -96,6 +100,19 @@ internal sealed unsafe class OutboundEntry : SaEntry
     public int ControlLength => _isIPv6 ? 64 : 56;
 
     public int Socket(int worker) => _sockets[worker];
+
+    /// <summary>The same SA with its packets to another place, through the same sockets: workers may have the one and the other for a moment.</summary>
+    public OutboundEntry To(IPEndPoint remote, int pathMtu)
+    {
+        SaInstallation moved = Installation with
+        {
+            Destination = remote.Address,
+            Encapsulation = Installation.Encapsulation is { } encapsulation ? encapsulation with { DestinationPort = (ushort)remote.Port } : null,
+        };
+        var entry = new OutboundEntry(Sa, moved, Worker, _sockets, _ownedSocket) { InstalledAt = InstalledAt, LastUsedTicks = LastUsedTicks, IsReplaced = IsReplaced };
+        entry.SetPathMtu(pathMtu);
+        return entry;
+    }
 
     /// <summary>Takes the path's MTU.</summary>
     public void SetPathMtu(int mtu)

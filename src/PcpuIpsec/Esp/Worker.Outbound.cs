@@ -59,7 +59,7 @@ internal sealed unsafe partial class Worker
         }
         ref readonly OutboundRoute route = ref _view.Routes[found];
         OutboundEntry? entry = route.Own is { } own && !own.Sa.Expired && own.Sa.Selectors.MatchesOutbound(key) ? own : route.Fallback;
-        if ((entry is null || (route.Own is null && route.Policy.Policy.AcquirePerCpu)) && route.Policy.MayAcquire(_options.Index, _now))
+        if ((entry is null || (route.Own is null && route.Policy.AcquiresPerCpu)) && route.Policy.MayAcquire(_options.Index, _now))
             Acquire(route.Policy, key);
         if (entry is null)
         {

@@ -58,6 +58,21 @@ internal sealed class EffectRunner(
             case InstallSa e:
                 _ = AnswerAsync(e, InstallAsync(e));
                 break;
+            case UpdateSaRemote e:
+                _ = AnswerAsync(e, plane.CallAsync<IkeCompletion>(async p =>
+                {
+                    await p.UpdateRemoteAsync(e.Direction, e.Spi, e.OldRemote, e.NewRemote, CancellationToken.None);
+                    return new SaUpdated(e.Id);
+                }));
+                break;
+            case ReadSaUsage e:
+                _ = AnswerAsync(e, plane.CallAsync<IkeCompletion>(p => ValueTask.FromResult<IkeCompletion>(new SaUsageRead(
+                    e.Id,
+                    [.. p.ReadSaCounters().Where(sa => sa.Connection == e.Connection).Select(sa => new SaUsage(sa.Direction, sa.Spi, sa.Packets))]))));
+                break;
+            case AllowAcquires e:
+                _ = ObserveAsync(e, plane.CallAsync(p => p.AllowAcquiresAsync(e.Connection, e.Allowed, CancellationToken.None)));
+                break;
             case RemoveSa e:
                 _ = ObserveAsync(e, plane.CallAsync(p => p.RemoveAsync(e.Direction, e.Spi, e.Destination, CancellationToken.None)));
                 break;

@@ -90,6 +90,10 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
                 foreach (Group group in _groups.Values.Where(g => g.Cpus.Contains(cpu.Cpu)))
                     group.Children.CpuChanged(cpu.Cpu, cpu.Online, Now);
                 break;
+            case PeerSeen seen:
+                if (FindChild(c => c.InboundSpi == seen.Spi) is (IkeSession found, _))
+                    found.Current.PeerSeen(seen.Remote);
+                break;
             case InboundTraffic inbound:
                 if (FindChild(c => c.InboundSpi == inbound.Spi) is (IkeSession session, ChildSa child))
                     IkeRuntime.Run(ChildSaInstallation.InstallOutbound(session.Current, child));
@@ -146,8 +150,8 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
             case Acquire when session is null:
                 _engine.Initiate(state);
                 break;
-            case Acquire acquire:
-                _groups[name].Children.Acquire(acquire.Cpu, acquire.TriggerLocal, acquire.TriggerRemote, Now);
+            case Acquire { Cpu: { } cpu } acquire:
+                _groups[name].Children.Acquire(cpu, acquire.TriggerLocal, acquire.TriggerRemote, Now);
                 break;
         }
     }

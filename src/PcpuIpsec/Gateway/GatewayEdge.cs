@@ -135,6 +135,7 @@ internal sealed class GatewayEdge : IAsyncDisposable
                 break;
             case PeerMapped m:
                 GatewayLog.PeerMapped(_log, m.Spi, m.NewRemote);
+                Feed(new PeerSeen(m.Spi, m.NewRemote));
                 break;
             case PlaneFailed f:
                 Fail(f.Reason);

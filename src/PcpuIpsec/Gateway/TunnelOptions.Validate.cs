@@ -54,11 +54,13 @@ public sealed partial record TunnelOptions
             LocalSelectors = local,
             RemoteSelectors = remote,
             Mode = Mode,
-            ForceEncapsulation = ForceEncapsulation,
+            ForceEncapsulation = ForceEncapsulation || PerCpu is { SourcePortPerSa: true },
             PerCpu = PerCpu is not null,
             Cpus = cpus,
             OnDemand = PerCpu?.OnDemand ?? false,
             MaxChildSas = PerCpu?.MaxChildSas ?? 2 * Math.Max(cpus.Count, 1),
+            IdleTime = PerCpu?.IdleTime,
+            SourcePortPerSa = PerCpu?.SourcePortPerSa ?? false,
             WindowSize = WindowSize,
             ReplayWindow = ReplayWindow,
             ChildLifetime = Lifetime(),
@@ -124,6 +126,7 @@ public sealed partial record TunnelOptions
         InRange(ChildRekeyTime, _second, TimeSpan.FromDays(365), nameof(ChildRekeyTime));
         InRange(ChildLifeTime, _second, TimeSpan.FromDays(400), nameof(ChildLifeTime));
         InRange(IkeRekeyTime, _second, TimeSpan.FromDays(365), nameof(IkeRekeyTime));
+        InRange(PerCpu?.IdleTime, TimeSpan.FromSeconds(5), TimeSpan.FromDays(1), nameof(PerCpu) + "." + nameof(PerCpuOptions.IdleTime));
         InRange(LivenessInterval, _second, TimeSpan.FromDays(1), nameof(LivenessInterval));
         InRange(RetransmitInitial, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(60), nameof(RetransmitInitial));
         InRange(RetransmitGiveUp, _second, TimeSpan.FromHours(1), nameof(RetransmitGiveUp));

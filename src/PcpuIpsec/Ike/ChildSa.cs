@@ -66,7 +66,25 @@ internal sealed class ChildSa(int number, ChildSaTerms terms, bool initiatedByUs
 
     public bool OutboundWaits => _outbound is not null;
 
-    public void KeepOutbound(SaInstallation outbound) => _outbound = outbound;
+    /// <summary>Where the outbound half's packets go; the port is 0 without encapsulation.</summary>
+    public IPEndPoint? Remote { get; set; }
+
+    public bool Encapsulated { get; private set; }
+
+    public void KeepOutbound(SaInstallation outbound)
+    {
+        _outbound = outbound;
+        Remote = new IPEndPoint(outbound.Destination, outbound.Encapsulation?.DestinationPort ?? 0);
+        Encapsulated = outbound.Encapsulation is not null;
+    }
+
+    /// <summary>The peer is elsewhere: an outbound half that waits goes there too.</summary>
+    public void MoveTo(IPEndPoint remote)
+    {
+        Remote = remote;
+        if (_outbound is { Encapsulation: { } encapsulation })
+            _outbound = _outbound with { Destination = remote.Address, Encapsulation = encapsulation with { DestinationPort = (ushort)remote.Port } };
+    }
 
     /// <summary>The gateway was told of it.</summary>
     public bool Announced { get; set; }
@@ -150,6 +168,8 @@ internal sealed record ChildSaTerms
     {
         IkeConnection connection = sa.Connection;
         (IPEndPoint local, IPEndPoint remote) = (sa.Local, sa.Remote);
+        // Of its own: 49152 to 65535 (RFC 6335 §6), from the peer's then any.
+        ushort source = connection.SourcePortPerSa ? (ushort)(0xc000 | (sa.Runtime.RandomUInt64() & 0x3fff)) : (ushort)local.Port;
         Secret Copy(Secret secret) => Secret.CopyOf(secret.Span);
         SaInstallation inbound = new()
         {
@@ -165,7 +185,7 @@ internal sealed record ChildSaTerms
             LocalSelectors = LocalSelectors,
             RemoteSelectors = RemoteSelectors,
             Cpu = Cpu,
-            Encapsulation = sa.Encapsulate ? new UdpEncapsulation((ushort)remote.Port, (ushort)local.Port) : null,
+            Encapsulation = sa.Encapsulate ? new UdpEncapsulation(connection.SourcePortPerSa ? (ushort)0 : (ushort)remote.Port, (ushort)local.Port) : null,
             ReplayWindow = connection.ReplayWindow,
             Lifetime = connection.ChildLifetime,
         };
@@ -177,7 +197,7 @@ internal sealed record ChildSaTerms
             Destination = remote.Address,
             EncryptionKey = Copy(weInitiated ? material.EncryptionI : material.EncryptionR),
             IntegrityKey = Copy(weInitiated ? material.IntegrityI : material.IntegrityR),
-            Encapsulation = sa.Encapsulate ? new UdpEncapsulation((ushort)local.Port, (ushort)remote.Port) : null,
+            Encapsulation = sa.Encapsulate ? new UdpEncapsulation(source, (ushort)remote.Port) : null,
             ReplayWindow = 0,
         };
         return (inbound, outbound);

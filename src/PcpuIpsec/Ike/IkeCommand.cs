@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace PcpuIpsec.Ike;
 
 /// <summary>What the gateway's owner asks of the protocol.</summary>
@@ -27,11 +29,14 @@ internal sealed record CheckLiveness(string Connection) : IkeCommand;
 /// <summary>A CPU went offline or came online.</summary>
 internal sealed record CpuChanged(int Cpu, bool Online) : IkeCommand;
 
-/// <summary>A CPU without an SA of its own sends (from the data plane).</summary>
-internal sealed record Acquire(string Connection, int Cpu, TrafficSelector TriggerLocal, TrafficSelector TriggerRemote) : IkeCommand;
+/// <summary>A CPU without an SA of its own sends, or one that is not known where there is no SA at all (from the data plane).</summary>
+internal sealed record Acquire(string Connection, int? Cpu, TrafficSelector TriggerLocal, TrafficSelector TriggerRemote) : IkeCommand;
 
 /// <summary>The first authentic packet of an inbound SA arrived (from the data plane).</summary>
 internal sealed record InboundTraffic(uint Spi) : IkeCommand;
 
 /// <summary>A lifetime was reached (from the data plane).</summary>
 internal sealed record LifetimeReached(SaDirection Direction, uint Spi, bool Hard) : IkeCommand;
+
+/// <summary>Authentic ESP comes from another address or port than before (from the data plane).</summary>
+internal sealed record PeerSeen(uint Spi, IPEndPoint Remote) : IkeCommand;

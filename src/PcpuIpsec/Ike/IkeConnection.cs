@@ -40,6 +40,12 @@ internal sealed record IkeConnection
     /// <summary>Most Child SAs for the selectors, the fallback not counted, before TS_MAX_QUEUE is answered.</summary>
     public int MaxChildSas { get; init; }
 
+    /// <summary>Per-CPU Child SAs that neither end uses for this long are deleted until they are needed; null is never.</summary>
+    public TimeSpan? IdleTime { get; init; }
+
+    /// <summary>ESP in UDP from a source port of its own for each outbound SA, and from any for inbound ones.</summary>
+    public bool SourcePortPerSa { get; init; }
+
     /// <summary>Requests in flight that we announce to take (SET_WINDOW_SIZE, RFC 7296 §2.3).</summary>
     public int WindowSize { get; init; } = 16;
     public int ReplayWindow { get; init; } = 64;

@@ -38,6 +38,15 @@ internal sealed record ReleaseSpi(uint Spi, IPAddress Local, IPAddress Remote) :
 /// <summary>Remove one direction of a Child SA. An unknown SPI is not an error.</summary>
 internal sealed record RemoveSa(SaDirection Direction, uint Spi, IPAddress Destination) : IkeEffect;
 
+/// <summary>An installed SA's peer has moved (RFC 7296 §2.23). Answered by <see cref="SaUpdated"/>, or by <see cref="RequestFailed"/> where the data plane cannot do it in place.</summary>
+internal sealed record UpdateSaRemote(long Id, SaDirection Direction, uint Spi, IPEndPoint OldRemote, IPEndPoint NewRemote) : IkeRequest(Id);
+
+/// <summary>Whether CPUs without an SA of their own raise acquires; where not, those that were raised are forgotten.</summary>
+internal sealed record AllowAcquires(string Connection, bool Allowed) : IkeEffect;
+
+/// <summary>Say what a connection's SAs have carried. Answered by <see cref="SaUsageRead"/>.</summary>
+internal sealed record ReadSaUsage(long Id, string Connection) : IkeRequest(Id);
+
 /// <summary>An IKE SA has its keys. Only where the connection says that they are exported; the protocol keeps and disposes them.</summary>
 internal sealed record ExportIkeKeys(ulong SpiI, ulong SpiR, IkeSaKeys Keys) : IkeEffect;
 
@@ -73,6 +82,15 @@ internal sealed record SpiReserved(long Id, uint Spi) : IkeCompletion(Id);
 
 /// <summary>Answers <see cref="InstallSa"/>.</summary>
 internal sealed record SaInstalled(long Id) : IkeCompletion(Id);
+
+/// <summary>Answers <see cref="UpdateSaRemote"/>.</summary>
+internal sealed record SaUpdated(long Id) : IkeCompletion(Id);
+
+/// <summary>Answers <see cref="ReadSaUsage"/>.</summary>
+internal sealed record SaUsageRead(long Id, IReadOnlyList<SaUsage> Usage) : IkeCompletion(Id);
+
+/// <summary>The packets that one installed SA has carried.</summary>
+internal readonly record struct SaUsage(SaDirection Direction, uint Spi, long Packets);
 
 /// <summary>Any request failed; the text says why, for the log and the error (never key material).</summary>
 internal sealed record RequestFailed(long Id, string Reason) : IkeCompletion(Id);

@@ -41,6 +41,7 @@ internal sealed class IkeSa
     private IkeTimer? _livenessTimer;
     private ulong _ivCounter;
     private bool _windowAnnounced;
+    private readonly PeerProbe _movement;
 
     public IkeSa(IkeEngine engine, IkeConnection connection, bool isInitiator, ulong spiI, ulong spiR, IPEndPoint local, IPEndPoint remote, IkeSession? session = null)
     {
@@ -56,6 +57,7 @@ internal sealed class IkeSa
         // IKE_SA_INIT (message 0) does not pass through the window of the responder; a rekeyed IKE SA starts at 0.
         Responses = new ResponseWindow(connection.WindowSize, session is null && !isInitiator ? 1u : 0u);
         Session = session ?? new IkeSession(this);
+        _movement = new PeerProbe(this);
         if (!isInitiator && session is null)
             _stateTimer = Runtime.After(_halfOpenLifetime, () => Terminate(PcpuIpsecError.PeerSilent, "the peer did not finish IKE_AUTH"));
     }
@@ -149,8 +151,31 @@ internal sealed class IkeSa
 
     public byte[] BuildRequest(ExchangeType exchange, uint messageId, IReadOnlyList<Payload> payloads) => Build(exchange, IkeFlags.None, messageId, payloads);
 
-    /// <summary>Sends a message to where the peer is.</summary>
-    public void Transmit(byte[] message) => Runtime.Emit(new SendDatagram(Local, Remote, message));
+    /// <summary>Sends a message to where the peer is, and to where it may have moved.</summary>
+    public void Transmit(byte[] message)
+    {
+        Runtime.Emit(new SendDatagram(Local, Remote, message));
+        if (_movement.Asking is { } elsewhere)
+            Runtime.Emit(new SendDatagram(Local, elsewhere, message));
+    }
+
+    /// <summary>Authentic ESP came from there.</summary>
+    public void PeerSeen(IPEndPoint remote)
+    {
+        if (MayFollow && State == IkeSaState.Established)
+            _movement.Seen(remote);
+    }
+
+    // §2.23: only who is not behind a NAT himself follows, for else anybody who forwards a packet could move both ends.
+    private bool MayFollow => PeerBehindNat && !BehindNat;
+
+    private void Follow(DatagramReceived datagram)
+    {
+        bool moved = !Remote.Equals(datagram.Remote);
+        (Local, Remote) = (datagram.Local, datagram.Remote);
+        if (moved && Session.Current == this && State == IkeSaState.Established)
+            IkeRuntime.Run(PeerMovement.Follow(this));
+    }
 
     /// <summary>A message that names this IKE SA arrived.</summary>
     public void Receive(IkeHeader header, DatagramReceived datagram)
@@ -176,6 +201,8 @@ internal sealed class IkeSa
         {
             // §2.4: only a fresh message says that the peer lives; a repeated one may be anybody's.
             LastAuthentic = Runtime.Now;
+            if (MayFollow)
+                Follow(datagram);
             Requests.Receive(new IkeReply(this, header, payloads, datagram.Message));
         }
         else
@@ -198,8 +225,8 @@ internal sealed class IkeSa
             case RequestVerdict.New:
                 LastAuthentic = Runtime.Now;
                 // §2.23: only a fresh authentic message may move the peer, and only where a NAT may have moved it.
-                if (State == IkeSaState.Connecting || PeerBehindNat)
-                    (Local, Remote) = (datagram.Local, datagram.Remote);
+                if (State == IkeSaState.Connecting || MayFollow)
+                    Follow(datagram);
                 IkeRuntime.Run(Respond(header, datagram, payloads, error));
                 break;
             case RequestVerdict.Answered:

@@ -20,7 +20,10 @@ public enum IpsecMode
     Transport,
 }
 
-/// <summary>ESP in UDP (RFC 3948): the ports of the outer datagram as this SA's packets carry them.</summary>
+/// <summary>
+/// ESP in UDP (RFC 3948): the ports of the outer datagram as this SA's packets carry them. An inbound SA's source port is 0
+/// where the peer may send from any: then another than before is no movement of the peer.
+/// </summary>
 internal sealed record UdpEncapsulation(ushort SourcePort, ushort DestinationPort);
 
 /// <summary>Limits of one SA; null means none. Soft ones are reported once, a hard one stops the SA.</summary>

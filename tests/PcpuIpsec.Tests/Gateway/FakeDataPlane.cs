@@ -31,6 +31,8 @@ internal sealed class FakeDataPlane : IDataPlane
 
     public Func<SaInstallation, Exception?> RefuseInstall { get; set; } = _ => null;
 
+    public Exception? RefuseUpdate { get; set; }
+
     public Func<TrafficPolicy, Exception?> RefuseHold { get; set; } = _ => null;
 
     /// <summary>Every key that was ever installed.</summary>
@@ -85,6 +87,16 @@ internal sealed class FakeDataPlane : IDataPlane
         await CallAsync($"remove {direction} {spi}");
         Installed.TryRemove((direction, spi), out _);
     }
+
+    public async ValueTask UpdateRemoteAsync(SaDirection direction, uint spi, IPEndPoint oldRemote, IPEndPoint newRemote, CancellationToken cancellationToken)
+    {
+        await CallAsync($"update {direction} {spi} {oldRemote} {newRemote}");
+        if (RefuseUpdate is { } error)
+            throw error;
+    }
+
+    public async ValueTask AllowAcquiresAsync(string connection, bool allowed, CancellationToken cancellationToken)
+        => await CallAsync($"acquires {connection} {allowed}");
 
     public IReadOnlyList<SaCounters> ReadSaCounters()
         => [.. Installed.Values.Select(sa => new SaCounters(sa.Direction, sa.Connection, sa.Spi, sa.Cpu, sa.Spi * 10, sa.Spi * 1000, 1, 2, 3, null))];

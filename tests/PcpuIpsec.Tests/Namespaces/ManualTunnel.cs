@@ -71,6 +71,8 @@ internal sealed class ManualTunnel : IAsyncDisposable
         }
         await west.HoldAsync(tunnel.Policy(ofWest: true), default);
         await east.HoldAsync(tunnel.Policy(ofWest: false), default);
+        await west.AllowAcquiresAsync(Connection, allowed: true, default);
+        await east.AllowAcquiresAsync(Connection, allowed: true, default);
         return tunnel;
     }
 

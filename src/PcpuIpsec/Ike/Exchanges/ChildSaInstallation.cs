@@ -45,6 +45,8 @@ internal static class ChildSaInstallation
         }
         bool alone = !session.Live.Any();
         session.Children.Add(child);
+        if (child.Encapsulated)
+            child.MoveTo(session.Current.Remote);
         if (!skipOutbound && (weInitiated || alone))
         {
             if (!await InstallOutbound(sa, child) && child.State == ChildSaState.Live && !child.OutboundInstalled)
@@ -133,7 +135,7 @@ internal static class ChildSaInstallation
     public static void RemoveOutbound(IkeSa sa, ChildSa child)
     {
         if (child.OutboundInstalled)
-            sa.Runtime.Emit(new RemoveSa(SaDirection.Outbound, child.OutboundSpi, sa.Remote.Address));
+            sa.Runtime.Emit(new RemoveSa(SaDirection.Outbound, child.OutboundSpi, child.Remote!.Address));
         child.OutboundInstalled = false;
     }
 

@@ -42,6 +42,10 @@ internal sealed class SimulatedHost
     public int Sent { get; private set; }
     public List<string> KeyReuse { get; } = [];
 
+    /// <summary>What the data plane's SAs have carried; a test counts it up.</summary>
+    public Dictionary<(SaDirection Direction, uint Spi), long> Packets { get; } = [];
+    public bool? AcquiresAllowed { get; private set; }
+
     public IEnumerable<T> Noticed<T>()
         where T : IkeNotice => Notices.Select(n => n.Notice).OfType<T>();
 
@@ -85,6 +89,9 @@ internal sealed class SimulatedHost
                 if (remove.Direction == SaDirection.Inbound)
                     _spis.Remove(remove.Spi);
                 break;
+            case AllowAcquires allow:
+                AcquiresAllowed = allow.Allowed;
+                break;
             case ReleaseSpi release:
                 _spis.Remove(release.Spi);
                 break;
@@ -114,6 +121,8 @@ internal sealed class SimulatedHost
                 VerifyAuth v => new AuthVerified(v.Id, v.Method == AuthMethod.Shared_Key_Message_Integrity_Code && PreSharedKey.Verify(v.Prf, Secret(Psk), v.SignedOctets, v.Data)),
                 ReserveSpi r => new SpiReserved(r.Id, NewSpi()),
                 InstallSa i => Install(i),
+                UpdateSaRemote u => Update(u),
+                ReadSaUsage u => new SaUsageRead(u.Id, [.. Installed.Select(sa => new SaUsage(sa.Direction, sa.Spi, Packets.GetValueOrDefault((sa.Direction, sa.Spi))))]),
                 _ => throw new InvalidOperationException(request.GetType().Name),
             };
         }
@@ -132,6 +141,18 @@ internal sealed class SimulatedHost
             spi = BitConverter.ToUInt32(Random.Bytes(4));
         while (spi < 256 || !_spis.Add(spi));
         return spi;
+    }
+
+    private SaUpdated Update(UpdateSaRemote update)
+    {
+        SaInstallation sa = Installed.Single(s => s.Direction == update.Direction && s.Spi == update.Spi);
+        bool outbound = update.Direction == SaDirection.Outbound;
+        Assert.Equal(update.OldRemote, new IPEndPoint(outbound ? sa.Destination : sa.Source, outbound ? sa.Encapsulation!.DestinationPort : update.OldRemote.Port));
+        UdpEncapsulation encapsulation = sa.Encapsulation!;
+        Installed[Installed.IndexOf(sa)] = outbound
+            ? sa with { Destination = update.NewRemote.Address, Encapsulation = encapsulation with { DestinationPort = (ushort)update.NewRemote.Port } }
+            : sa with { Source = update.NewRemote.Address, Encapsulation = encapsulation.SourcePort == 0 ? encapsulation : encapsulation with { SourcePort = (ushort)update.NewRemote.Port } };
+        return new SaUpdated(update.Id);
     }
 
     private SaInstalled Install(InstallSa install)
