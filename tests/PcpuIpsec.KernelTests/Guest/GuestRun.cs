@@ -1,0 +1,75 @@
+using System.Reflection;
+using Xunit.Abstractions;
+using Xunit.Sdk;
+
+namespace PcpuIpsec.KernelTests.Guest;
+
+/// <summary>The run inside the VM: xunit's own framework in this process, one test at a time.</summary>
+internal static class GuestRun
+{
+    /// <summary>Runs the tests of this machine.</summary>
+    /// <param name="filter">A part of a test's name; null takes all.</param>
+    /// <param name="folder">Where the events go.</param>
+    /// <returns>0 where none failed.</returns>
+    public static int Run(string? filter, string folder)
+    {
+        using var events = new StreamWriter(Path.Combine(folder, TestEvent.FileName)) { AutoFlush = true };
+        using var reporter = new GuestReporter(events, folder);
+        using var framework = new XunitTestFramework(reporter);
+        Assembly assembly = typeof(GuestRun).Assembly;
+        var options = new Options();
+
+        using ITestFrameworkDiscoverer discoverer = framework.GetDiscoverer(Reflector.Wrap(assembly));
+        using var found = new Discovery();
+        discoverer.Find(includeSourceInformation: false, found, options);
+        found.Done.Wait();
+        ITestCase[] cases =
+        [
+            .. found.Cases
+                .Where(IsForVm)
+                .Where(c => filter is null || c.DisplayName.Contains(filter, StringComparison.OrdinalIgnoreCase))
+                .OrderBy(c => c.DisplayName, StringComparer.Ordinal),
+        ];
+        reporter.Plan(cases.Select(c => c.DisplayName));
+
+        using ITestFrameworkExecutor executor = framework.GetExecutor(assembly.GetName());
+        executor.RunTests(cases, reporter, options);
+        return reporter.WaitForEnd() ? 0 : 1;
+    }
+
+    /// <summary>The others, plain facts, run on the host.</summary>
+    private static bool IsForVm(ITestCase test)
+        => test.TestMethod.Method.GetCustomAttributes(typeof(KernelFactAttribute)).Any() || test.TestMethod.Method.GetCustomAttributes(typeof(KernelTheoryAttribute)).Any();
+
+    private sealed class Discovery : IMessageSink, IDisposable
+    {
+        public List<ITestCase> Cases { get; } = [];
+
+        public ManualResetEventSlim Done { get; } = new();
+
+        public bool OnMessage(IMessageSinkMessage message)
+        {
+            if (message is ITestCaseDiscoveryMessage { TestCase: var found })
+                Cases.Add(found);
+            else if (message is IDiscoveryCompleteMessage)
+                Done.Set();
+            return true;
+        }
+
+        public void Dispose() => Done.Dispose();
+    }
+
+    /// <summary>xunit's defaults, but one test at a time, as they share the CPUs that they pin to, and each message at once.</summary>
+    private sealed class Options : ITestFrameworkDiscoveryOptions, ITestFrameworkExecutionOptions
+    {
+        private readonly Dictionary<string, object?> _values = new()
+        {
+            ["xunit.execution.DisableParallelization"] = true,
+            ["xunit.execution.SynchronousMessageReporting"] = true,
+        };
+
+        public TValue GetValue<TValue>(string name) => _values.TryGetValue(name, out object? value) ? (TValue)value! : default!;
+
+        public void SetValue<TValue>(string name, TValue value) => _values[name] = value;
+    }
+}

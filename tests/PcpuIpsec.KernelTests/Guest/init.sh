@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs in the VM as its first process, started by boot.sh: brings the system up as far as the tests need it, runs the job that
+# the host left in /out, tells how it ended and switches off.
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mountpoint -q /dev || mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+for folder in /dev/shm /run /tmp; do mount -t tmpfs tmp "$folder"; done
+mount -t bpf bpf /sys/fs/bpf
+mount -t tracefs tracefs /sys/kernel/tracing
+hostname pcpu-vm
+ip link set lo up
+export DOTNET_ROOT=/dotnet PATH="$PATH:/dotnet" DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+echo "booted Linux $(uname -r) with $(nproc) of $(($(cut -d- -f2 /sys/devices/system/cpu/possible) + 1)) CPUs in $(cut -d. -f1 /proc/uptime) s"
+cd /build || exit 1
+bash /out/job.sh
+echo $? >/out/exit-code.new
+mv /out/exit-code.new /out/exit-code
+echo "done after $(cut -d. -f1 /proc/uptime) s"
+sync
+echo o >/proc/sysrq-trigger
+sleep 60

@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using PcpuIpsec.Lab;
+
+namespace PcpuIpsec.KernelTests.Vm;
+
+/// <summary>
+/// A VM from its start to its end: the forky system as a snapshot, the build and the .NET runtime shared read-only, a folder
+/// shared for results. It runs one job, a bash script, and switches off. It dies with us, and at its time limit.
+/// </summary>
+internal sealed class VirtualMachine(ForkyRoot root, Machine machine, string accelerator)
+{
+    /// <summary>The end of a job's own line on the console, for those who look for it.</summary>
+    public const string ConsoleLog = "console.log";
+
+    private const string JobFile = "job.sh", ExitCodeFile = "exit-code";
+    private const int MemoryMiB = 3072;
+
+    /// <summary>Boots, runs the job and waits for the end.</summary>
+    /// <param name="job">A bash script. It sees the build in /build, the .NET runtime in /dotnet and <paramref name="outputFolder"/> in /out.</param>
+    /// <param name="outputFolder">What the job leaves behind, and the console's log.</param>
+    /// <param name="limit">When it is killed.</param>
+    /// <param name="onLine">Called with each line of the console.</param>
+    /// <param name="cancellationToken">Kills it.</param>
+    /// <returns>The job's exit code; null where the VM ended without the job's end.</returns>
+    /// <exception cref="PcpuIpsecException">The limit was reached, or QEMU did not start.</exception>
+    public async Task<int?> RunAsync(string job, string outputFolder, TimeSpan limit, Action<string> onLine, CancellationToken cancellationToken)
+    {
+        Prepare(job, outputFolder);
+        await using var log = new StreamWriter(Path.Combine(outputFolder, ConsoleLog)) { AutoFlush = true };
+        var since = Stopwatch.StartNew();
+        void Line(string line)
+        {
+            // A serial line's end, and what the firmware sends to clear the screen.
+            line = line.TrimEnd('\r');
+            int escape = line.LastIndexOf("\ec", StringComparison.Ordinal);
+            line = escape < 0 ? line : line[(escape + 2)..];
+            lock (log)
+                log.WriteLine($"{since.Elapsed.TotalSeconds,8:F2} {line}");
+            if (line.Length > 0)
+                onLine(line);
+        }
+
+        var command = new LabCommand("qemu-system-x86_64", [.. Options(outputFolder), "-serial", "stdio"]) { OnOutputLine = Line, OnErrorLine = Line };
+        CommandResult result = await HostProcess.RunAsync(command, limit, cancellationToken);
+        string exitCode = Path.Combine(outputFolder, ExitCodeFile);
+        if (File.Exists(exitCode))
+            return int.Parse(File.ReadAllText(exitCode), System.Globalization.CultureInfo.InvariantCulture);
+        if (result.ExitCode != 0)
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"QEMU ended with exit code {result.ExitCode}: {result.Error.Trim()}");
+        return null;
+    }
+
+    /// <summary>Boots with this process's terminal as its console and a shell as its job.</summary>
+    public async Task RunShellAsync(string outputFolder)
+    {
+        Prepare("setsid -c bash -l </dev/console >/dev/console 2>&1", outputFolder);
+        var info = new ProcessStartInfo("setpriv");
+        foreach (string argument in (IEnumerable<string>)["--pdeathsig", "KILL", "--", "qemu-system-x86_64", .. Options(outputFolder), "-serial", "mon:stdio"])
+            info.ArgumentList.Add(argument);
+        using Process process = ProcessStarter.Start(info);
+        await process.WaitForExitAsync();
+    }
+
+    private static void Prepare(string job, string outputFolder)
+    {
+        Directory.CreateDirectory(outputFolder);
+        File.Delete(Path.Combine(outputFolder, ExitCodeFile));
+        File.WriteAllText(Path.Combine(outputFolder, JobFile), job + "\n");
+    }
+
+    private IEnumerable<string> Options(string outputFolder) =>
+    [
+        "-accel", accelerator, "-cpu", "max", "-m", $"{MemoryMiB}", .. machine.QemuOptions(),
+        "-nodefaults", "-display", "none", "-no-reboot",
+        "-kernel", root.Kernel, "-initrd", root.Initrd,
+        "-drive", $"file={Escape(root.Image)},if=virtio,format=raw,snapshot=on",
+        .. Share("build", AppContext.BaseDirectory, readOnly: true),
+        .. Share("dotnet", DotnetFolder(), readOnly: true),
+        .. Share("out", outputFolder, readOnly: false),
+        "-append", "console=ttyS0 root=/dev/vda rw init=/pcpu-boot panic=1 quiet mitigations=off" + machine.KernelOptions(),
+    ];
+
+    private static string[] Share(string tag, string folder, bool readOnly) =>
+        ["-virtfs", $"local,path={Escape(Path.GetFullPath(folder))},mount_tag={tag},security_model=none,multidevs=remap{(readOnly ? ",readonly=on" : "")}"];
+
+    /// <summary>QEMU takes a comma for an option's end unless it is doubled.</summary>
+    private static string Escape(string path) => path.Replace(",", ",,", StringComparison.Ordinal);
+
+    /// <summary>The folder of the runtime that this process runs on: …/shared/Microsoft.NETCore.App/10.0.x is below it.</summary>
+    private static string DotnetFolder()
+    {
+        string folder = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        return File.Exists(Path.Combine(folder, "dotnet"))
+            ? folder
+            : throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The VM needs the .NET runtime's folder, and {folder} has no dotnet: run this by a framework-dependent build.");
+    }
+}
