@@ -16,10 +16,13 @@ internal static unsafe partial class Libc
     public const int EEXIST = 17;
     public const int ENODEV = 19;
     public const int EINVAL = 22;
+    public const int ENOSYS = 38;
     public const int EMSGSIZE = 90;
+    public const int EPROTONOSUPPORT = 93;
     public const int EOPNOTSUPP = 95;
     public const int EADDRNOTAVAIL = 99;
     public const int ENOBUFS = 105;
+    public const int ECANCELED = 125;
 
     public const int O_RDONLY = 0;
     public const int O_RDWR = 2;

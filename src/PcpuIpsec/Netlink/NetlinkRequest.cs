@@ -31,26 +31,32 @@ internal ref struct NetlinkRequest
     public void Struct<T>(in T value) where T : unmanaged
         => MemoryMarshal.Write(Reserve(Unsafe.SizeOf<T>()), in value);
 
-    public void Attribute(ushort type, scoped ReadOnlySpan<byte> payload) => payload.CopyTo(AttributeSpace(type, payload.Length));
+    /// <summary>Appends a zeroed struct to be filled in place, before anything else is written.</summary>
+    public ref T Struct<T>() where T : unmanaged => ref MemoryMarshal.AsRef<T>(Reserve(Unsafe.SizeOf<T>()));
+
+    /// <summary>Appends an attribute that is a zeroed struct to be filled in place, before anything else is written.</summary>
+    public ref T StructAttribute<T>(ushort type) where T : unmanaged => ref MemoryMarshal.AsRef<T>(Space(type, Unsafe.SizeOf<T>()));
+
+    public void Attribute(ushort type, scoped ReadOnlySpan<byte> payload) => payload.CopyTo(Space(type, payload.Length));
 
     /// <summary>A flag: an attribute whose presence is its value.</summary>
-    public void Flag(ushort type) => AttributeSpace(type, 0);
+    public void Flag(ushort type) => Space(type, 0);
 
-    public void U8(ushort type, byte value) => AttributeSpace(type, 1)[0] = value;
+    public void U8(ushort type, byte value) => Space(type, 1)[0] = value;
 
-    public void U16(ushort type, ushort value) => MemoryMarshal.Write(AttributeSpace(type, sizeof(ushort)), value);
+    public void U16(ushort type, ushort value) => MemoryMarshal.Write(Space(type, sizeof(ushort)), value);
 
-    public void U32(ushort type, uint value) => MemoryMarshal.Write(AttributeSpace(type, sizeof(uint)), value);
+    public void U32(ushort type, uint value) => MemoryMarshal.Write(Space(type, sizeof(uint)), value);
 
-    public void U64(ushort type, ulong value) => MemoryMarshal.Write(AttributeSpace(type, sizeof(ulong)), value);
+    public void U64(ushort type, ulong value) => MemoryMarshal.Write(Space(type, sizeof(ulong)), value);
 
     public void StructAttribute<T>(ushort type, in T value) where T : unmanaged
-        => MemoryMarshal.Write(AttributeSpace(type, Unsafe.SizeOf<T>()), in value);
+        => MemoryMarshal.Write(Space(type, Unsafe.SizeOf<T>()), in value);
 
     /// <summary>A NUL-terminated string.</summary>
     public void String(ushort type, string value)
     {
-        Span<byte> space = AttributeSpace(type, Encoding.UTF8.GetByteCount(value) + 1);
+        Span<byte> space = Space(type, Encoding.UTF8.GetByteCount(value) + 1);
         space[Encoding.UTF8.GetBytes(value, space)] = 0;
     }
 
@@ -68,7 +74,7 @@ internal ref struct NetlinkRequest
     public int BeginNest(ushort type, bool flagged = false)
     {
         int start = _length;
-        AttributeSpace(flagged ? (ushort)(type | NestedFlag) : type, 0);
+        Space(flagged ? (ushort)(type | NestedFlag) : type, 0);
         return start;
     }
 
@@ -93,7 +99,8 @@ internal ref struct NetlinkRequest
         _buffer = null!;
     }
 
-    private Span<byte> AttributeSpace(ushort type, int payloadLength)
+    /// <summary>An attribute whose zeroed payload is filled in place, before anything else is written, so that a key is copied only once.</summary>
+    public Span<byte> Space(ushort type, int payloadLength)
     {
         // struct rtattr: length with header but without padding, type.
         const int HeaderSize = 4;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Netlink;
@@ -12,18 +13,20 @@ internal delegate T? NetlinkParser<T>(ushort type, ReadOnlySpan<byte> payload) w
 /// Requests and their answers on one netlink socket: numbers them, waits for the acknowledgement, collects dumps and
 /// repeats those that changed under way. One request at a time: callers on several threads take turns.
 /// </summary>
-internal sealed class NetlinkSocket(INetlinkTransport transport) : IDisposable
+/// <param name="transport">What carries the messages.</param>
+/// <param name="clearAnswers">Zero each answer once it was read: XFRM's carry keys.</param>
+internal sealed class NetlinkSocket(INetlinkTransport transport, bool clearAnswers = false) : IDisposable
 {
     private const int DumpAttempts = 8;
     private const int OverrunsAtMost = 64;
 
-    // Larger than any datagram that the kernel builds for a dump (32 KiB).
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(1 << 16);
+    // Larger than any datagram that the kernel builds for a dump (32 KiB). Pinned: the collector leaves no copy behind.
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(1 << 16, pinned: true);
     private readonly Lock _lock = new();
     private uint _sequence;
 
     /// <summary>Opens a socket in the namespace of the calling thread.</summary>
-    public static NetlinkSocket Open(int protocol) => new(new NetlinkSocketTransport(protocol));
+    public static NetlinkSocket Open(int protocol, bool clearAnswers = false) => new(new NetlinkSocketTransport(protocol), clearAnswers);
 
     /// <summary>Sends a request and waits for its acknowledgement.</summary>
     /// <param name="operation">What is asked for, for the error message.</param>
@@ -89,32 +92,48 @@ internal sealed class NetlinkSocket(INetlinkTransport transport) : IDisposable
             if (errno != 0)
                 throw new NetlinkException(operation, errno, errno == Libc.EAGAIN ? "the kernel's answer was lost; whether the request took effect is unknown" : null);
 
-            ReadOnlySpan<byte> datagram = _buffer.AsSpan(0, length);
-            while (TryTakeMessage(ref datagram, out NetlinkHeader header, out ReadOnlySpan<byte> payload))
+            try
             {
-                if (header.Sequence != sequence)
-                    continue; // An event, or what is left of a request that was given up.
-                if (header.Flags.HasFlag(NetlinkFlags.DumpInterrupted))
-                    consistent = false;
-                switch (header.Type)
-                {
-                    case NetlinkMessageType.Error:
-                    case NetlinkMessageType.Done:
-                        ThrowIfFailed(operation, header, payload);
-                        return consistent || !isDump;
-                    case NetlinkMessageType.Noop:
-                    case NetlinkMessageType.Overrun:
-                        break;
-                    default:
-                        if (parser(header.Type, payload) is { } result)
-                            results.Add(result);
-                        break;
-                }
+                if (TakeMessages(operation, sequence, _buffer.AsSpan(0, length), parser, results, ref consistent))
+                    return consistent || !isDump;
+            }
+            finally
+            {
+                if (clearAnswers)
+                    CryptographicOperations.ZeroMemory(_buffer.AsSpan(0, length));
             }
         }
     }
 
-    private static bool TryTakeMessage(ref ReadOnlySpan<byte> datagram, out NetlinkHeader header, out ReadOnlySpan<byte> payload)
+    /// <summary>Reads one datagram of an answer; true where the answer is complete with it.</summary>
+    private static bool TakeMessages<T>(string operation, uint sequence, ReadOnlySpan<byte> datagram, NetlinkParser<T> parser, List<T> results, ref bool consistent) where T : class
+    {
+        while (TryTakeMessage(ref datagram, out NetlinkHeader header, out ReadOnlySpan<byte> payload))
+        {
+            if (header.Sequence != sequence)
+                continue; // An event, or what is left of a request that was given up.
+            if (header.Flags.HasFlag(NetlinkFlags.DumpInterrupted))
+                consistent = false;
+            switch (header.Type)
+            {
+                case NetlinkMessageType.Error:
+                case NetlinkMessageType.Done:
+                    ThrowIfFailed(operation, header, payload);
+                    return true;
+                case NetlinkMessageType.Noop:
+                case NetlinkMessageType.Overrun:
+                    break;
+                default:
+                    if (parser(header.Type, payload) is { } result)
+                        results.Add(result);
+                    break;
+            }
+        }
+        return false;
+    }
+
+    /// <summary>Takes the next message off a datagram; false at its end.</summary>
+    internal static bool TryTakeMessage(ref ReadOnlySpan<byte> datagram, out NetlinkHeader header, out ReadOnlySpan<byte> payload)
     {
         payload = default;
         if (!MemoryMarshal.TryRead(datagram, out header))

@@ -7,6 +7,8 @@ internal sealed partial class RouteSocket
     /// <summary>IFNAMSIZ without the NUL.</summary>
     public const int NameLengthAtMost = 15;
 
+    private const string XfrmKind = "xfrm";
+
     public List<Link> Links()
     {
         using var request = new NetlinkRequest(RouteMessageType.GetLink, NetlinkFlags.None);
@@ -63,6 +65,31 @@ internal sealed partial class RouteSocket
         request.String(LinkAttribute.InfoKind, "dummy");
         request.EndNest(info);
         socket.Execute($"create dummy {name}", request);
+    }
+
+    /// <summary>Makes an XFRM interface: what is routed into it is for the policies and states with its interface id.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="interfaceId">IFLA_XFRM_IF_ID, not 0; one to an interface.</param>
+    /// <param name="underlay">The device that the outer packets leave by, where hardware offload needs it; null lets the routes decide.</param>
+    /// <param name="mtu">In bytes; null leaves the kernel's.</param>
+    public void CreateXfrmInterface(string name, uint interfaceId, int? underlay = null, int? mtu = null)
+    {
+        if (interfaceId == 0)
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"interface id of {name} = 0: allowed are 1 to {uint.MaxValue}.");
+        using var request = new NetlinkRequest(RouteMessageType.NewLink, NetlinkFlags.Create | NetlinkFlags.Exclusive);
+        request.Struct(new InterfaceInfoMessage());
+        request.String(LinkAttribute.Name, CheckName(name));
+        if (mtu is { } bytes)
+            request.U32(LinkAttribute.Mtu, (uint)bytes);
+        int info = request.BeginNest(LinkAttribute.LinkInfo);
+        request.String(LinkAttribute.InfoKind, XfrmKind);
+        int data = request.BeginNest(LinkAttribute.InfoData);
+        if (underlay is { } index)
+            request.U32(LinkAttribute.XfrmLink, (uint)index);
+        request.U32(LinkAttribute.XfrmIfId, interfaceId);
+        request.EndNest(data);
+        request.EndNest(info);
+        socket.Execute($"create xfrm interface {name} with if_id {interfaceId}", request);
     }
 
     /// <summary>Makes a veth pair whose ends are born in their namespaces, so that neither name is ever taken elsewhere.</summary>
@@ -133,6 +160,7 @@ internal sealed partial class RouteSocket
         string? kind = null;
         int mtu = 0, txQueues = 1, rxQueues = 1;
         int? peer = null;
+        uint? interfaceId = null;
         byte[] address = [];
         foreach (NetlinkAttribute attribute in attributes)
         {
@@ -147,12 +175,25 @@ internal sealed partial class RouteSocket
                 case LinkAttribute.LinkInfo:
                     foreach (NetlinkAttribute info in attribute.Nested)
                     {
+                        // The kind comes first, and says what the data mean.
                         if (info.Type == LinkAttribute.InfoKind)
                             kind = info.String;
+                        else if (info.Type == LinkAttribute.InfoData && kind == XfrmKind)
+                            interfaceId = XfrmInterfaceId(info);
                     }
                     break;
             }
         }
-        return new Link(header.Index, name, kind, (LinkFlags)header.Flags, mtu, address, txQueues, rxQueues, peer);
+        return new Link(header.Index, name, kind, (LinkFlags)header.Flags, mtu, address, txQueues, rxQueues, peer, interfaceId);
+    }
+
+    private static uint? XfrmInterfaceId(NetlinkAttribute data)
+    {
+        foreach (NetlinkAttribute attribute in data.Nested)
+        {
+            if (attribute.Type == LinkAttribute.XfrmIfId)
+                return attribute.U32;
+        }
+        return null;
     }
 }

@@ -65,10 +65,13 @@ internal sealed partial class RouteSocket
             request.Address(RouteAttribute.PreferredSource, source);
         if (route.Metric is { } metric)
             request.U32(RouteAttribute.Priority, metric);
-        if (route.Mtu is { } mtu)
+        if (route.Mtu is not null || route.AdvertisedMss is not null)
         {
             int metrics = request.BeginNest(RouteAttribute.Metrics);
-            request.U32(RouteAttribute.MetricMtu, (uint)mtu);
+            if (route.Mtu is { } mtu)
+                request.U32(RouteAttribute.MetricMtu, (uint)mtu);
+            if (route.AdvertisedMss is { } mss)
+                request.U32(RouteAttribute.MetricAdvMss, (uint)mss);
             request.EndNest(metrics);
         }
         request.U32(RouteAttribute.Table, route.Table);
@@ -88,7 +91,7 @@ internal sealed partial class RouteSocket
             return null;
         IPAddress destination = AnyAddress(header.Family);
         uint table = header.Table;
-        int? output = null, mtu = null;
+        int? output = null, mtu = null, advertisedMss = null;
         IPAddress? gateway = null, source = null;
         uint? metric = null;
         foreach (NetlinkAttribute attribute in attributes)
@@ -106,6 +109,8 @@ internal sealed partial class RouteSocket
                     {
                         if (value.Type == RouteAttribute.MetricMtu)
                             mtu = (int)value.U32;
+                        else if (value.Type == RouteAttribute.MetricAdvMss)
+                            advertisedMss = (int)value.U32;
                     }
                     break;
             }
@@ -121,6 +126,7 @@ internal sealed partial class RouteSocket
             Table = table,
             Protocol = header.Protocol,
             Mtu = mtu,
+            AdvertisedMss = advertisedMss,
         };
     }
 }

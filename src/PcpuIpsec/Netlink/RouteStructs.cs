@@ -71,7 +71,8 @@ internal static class RouteMessageType
 internal static class LinkAttribute
 {
     public const ushort Address = 1, Name = 3, Mtu = 4, Link = 5, Master = 10, LinkInfo = 18, NetNsFd = 28,
-        NumTxQueues = 31, NumRxQueues = 32, LinkNetNsId = 37, InfoKind = 1, InfoData = 2, VethInfoPeer = 1;
+        NumTxQueues = 31, NumRxQueues = 32, LinkNetNsId = 37, InfoKind = 1, InfoData = 2, VethInfoPeer = 1,
+        XfrmLink = 1, XfrmIfId = 2;
 }
 
 /// <summary>IFA_* (linux/if_addr.h).</summary>
@@ -85,7 +86,7 @@ internal static class AddressAttribute
 internal static class RouteAttribute
 {
     public const ushort Destination = 1, OutputInterface = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8,
-        Table = 15, MetricMtu = 2;
+        Table = 15, MetricMtu = 2, MetricAdvMss = 8;
 }
 
 /// <summary>FRA_* (linux/fib_rules.h).</summary>

@@ -26,7 +26,8 @@ internal enum LinkFlags : uint
 /// <param name="TxQueues">Transmit queues.</param>
 /// <param name="RxQueues">Receive queues.</param>
 /// <param name="PeerIndex">A veth's peer, in the peer's namespace.</param>
-internal sealed record Link(int Index, string Name, string? Kind, LinkFlags Flags, int Mtu, ReadOnlyMemory<byte> HardwareAddress, int TxQueues, int RxQueues, int? PeerIndex)
+/// <param name="XfrmInterfaceId">An XFRM interface's if_id.</param>
+internal sealed record Link(int Index, string Name, string? Kind, LinkFlags Flags, int Mtu, ReadOnlyMemory<byte> HardwareAddress, int TxQueues, int RxQueues, int? PeerIndex, uint? XfrmInterfaceId = null)
 {
     public bool IsUp => Flags.HasFlag(LinkFlags.Up);
 }
@@ -88,6 +89,9 @@ internal sealed record Route
 
     /// <summary>RTAX_MTU: the path's MTU, where it is less than the interface's.</summary>
     public int? Mtu { get; init; }
+
+    /// <summary>RTAX_ADVMSS: the TCP segment size that is announced to peers over this route.</summary>
+    public int? AdvertisedMss { get; init; }
 }
 
 /// <summary>FR_ACT_* (linux/fib_rules.h).</summary>
