@@ -240,8 +240,16 @@ internal sealed class IkeEngine
         IkeSession loser = simultaneous && session.FirstSpiI < other.FirstSpiI ? session : other;
         state.Sessions.Remove(loser);
         state.Sessions.Insert(0, loser);
-        if (!simultaneous || loser.InitiatedByUs)
-            Runtime.After(sa.Connection.InboundGrace, () => IkeRuntime.Run(loser.Current.Close(null, "another IKE SA serves the connection")));
+        // No RFC says which one goes: a peer with another rule, or none, would keep both for good, so it has a little longer and no more.
+        TimeSpan grace = sa.Connection.InboundGrace * (!simultaneous || loser.InitiatedByUs ? 1 : 3);
+        Runtime.After(grace, () => CloseSuperseded(state, loser));
+    }
+
+    // Not where the other has gone meanwhile: then this one is all that carries the traffic.
+    private static void CloseSuperseded(ConnectionState state, IkeSession session)
+    {
+        if (state.Current != session)
+            IkeRuntime.Run(session.Current.Close(null, "another IKE SA serves the connection"));
     }
 
     /// <summary>The peer says that this is its only IKE SA (§2.4): what it had before is gone.</summary>

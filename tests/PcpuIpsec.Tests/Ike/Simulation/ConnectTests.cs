@@ -22,6 +22,28 @@ public class ConnectTests
         simulation.AssertConsistent();
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public void One_IKE_SA_is_left_of_two_begun_at_once_also_where_the_peer_deletes_neither(int seed)
+    {
+        Simulation simulation = new Simulation(seed).Configure(east: c => c with { InboundGrace = TimeSpan.FromHours(1) });
+        simulation.West.Process(new InitiateConnection("lab"));
+        simulation.East.Process(new InitiateConnection("lab"));
+        simulation.Run(TimeSpan.FromSeconds(30));
+        foreach (SimulatedHost host in new[] { simulation.West, simulation.East })
+        {
+            Assert.Equal(2, host.Noticed<IkeSaEstablished>().Count());
+            Assert.Single(host.Noticed<IkeSaClosed>());
+            Assert.Equal("up", host.State);
+        }
+        simulation.AssertConsistent();
+    }
+
     [Fact]
     public void Requests_for_all_CPUs_are_in_flight_at_once_where_the_window_allows()
     {
