@@ -28,6 +28,9 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
         _engine = new IkeEngine(random, limits, this);
     }
 
+    /// <summary>Its IKE SAs.</summary>
+    public IkeEngine Engine => _engine;
+
     /// <summary>What was dropped, repeated or refused, by name, over the core's life.</summary>
     public IReadOnlyDictionary<string, long> Counters => _engine.Runtime.Counters;
 
@@ -148,10 +151,10 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
                 IkeRuntime.Run(Informational.CheckLiveness(session.Current));
                 break;
             case Acquire when session is null:
-                _engine.Initiate(state);
+                _engine.InitiateForTraffic(state);
                 break;
-            case Acquire { Cpu: { } cpu } acquire:
-                _groups[name].Children.Acquire(cpu, acquire.TriggerLocal, acquire.TriggerRemote, Now);
+            case Acquire acquire:
+                _groups[name].Children.Acquire(acquire.Cpu, acquire.TriggerLocal, acquire.TriggerRemote, Now);
                 break;
         }
     }
@@ -196,8 +199,13 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
             foreach (GroupAction action in _actions.ToArray())
             {
                 if (group.Session is { } session)
-                    Act(session, action);
+                    Act(group, session, action);
                 acted = true;
+            }
+            if (group.Children.AcquiresAllowed != group.AcquiresAllowed)
+            {
+                group.AcquiresAllowed = group.Children.AcquiresAllowed;
+                _engine.Runtime.Emit(new AllowAcquires(name, group.AcquiresAllowed));
             }
         }
         return acted || from < effects.Count;
@@ -252,7 +260,7 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
         _ => CreateFailure.Other,
     };
 
-    private static void Act(IkeSession session, GroupAction action)
+    private void Act(Group group, IkeSession session, GroupAction action)
     {
         switch (action)
         {
@@ -263,16 +271,17 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
                 IkeRuntime.Run(CreateChildSa.Create(session, null, null, null));
                 break;
             case DeleteChild delete when session.FindLive(delete.Number) is { } child:
-                IkeRuntime.Run(Informational.DeleteChild(session, child, "it is surplus"));
+                IkeRuntime.Run(Informational.DeleteChild(session, child, delete.Idle ? "nobody uses it" : "it is surplus"));
                 break;
             case BindOutbound bind when session.FindLive(bind.Number) is { } child:
                 (child.IsSurplus, child.Cpu) = (false, bind.Cpu);
                 IkeRuntime.Run(ChildSaInstallation.InstallOutbound(session.Current, child));
                 break;
             case UnbindOutbound unbind when session.FindLive(unbind.Number) is { } child:
-                ChildSaInstallation.RemoveOutbound(session.Current, child);
-                (child.IsSurplus, child.Cpu) = (true, null);
-                session.Current.Runtime.Notice(new ChildSaChanged(session.Current.Connection.Name, child.ToInfo()));
+                ChildSaInstallation.SkipOutbound(session.Current, child);
+                break;
+            case ReadUsage:
+                IkeRuntime.Run(ReadUsageOf(group, session));
                 break;
             case MoveChild move when session.FindLive(move.Number) is { } child:
                 IkeRuntime.Run(CreateChildSa.Rekey(session, child, move.Cpu));
@@ -280,12 +289,36 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
         }
     }
 
+    private async Step<bool> ReadUsageOf(Group group, IkeSession session)
+    {
+        List<ChildUsage> usage = [];
+        try
+        {
+            SaUsageRead read = await _engine.Runtime.Ask<SaUsageRead>(session, id => new ReadSaUsage(id, session.Current.Connection.Name));
+            Dictionary<(SaDirection, uint), long> packets = [];
+            foreach (SaUsage sa in read.Usage)
+                packets[(sa.Direction, sa.Spi)] = sa.Packets;
+            foreach (ChildSa child in session.Live.Where(c => c.Announced))
+            {
+                if (packets.TryGetValue((SaDirection.Inbound, child.InboundSpi), out long received))
+                    usage.Add(new ChildUsage(child.Number, packets.GetValueOrDefault((SaDirection.Outbound, child.OutboundSpi)), received));
+            }
+        }
+        catch (ExchangeFailure)
+        {
+            // Asked again later; where the session has gone, so has the question.
+        }
+        if (group.Session == session)
+            group.Children.Usage(usage, Now);
+        return true;
+    }
+
     private TimeSpan Now => _engine.Runtime.Now;
 
     private Group NewGroup(IkeConnection connection)
     {
         IReadOnlyList<int> cpus = connection.PerCpu ? connection.Cpus : [];
-        ChildSaGroup children = new(new GroupOptions(cpus, connection.MaxChildSas, connection.OnDemand), _random);
+        ChildSaGroup children = new(new GroupOptions(cpus, connection.MaxChildSas, connection.OnDemand, connection.IdleTime), _random);
         foreach ((int cpu, bool online) in _cpus)
         {
             if (!online && cpus.Contains(cpu))
@@ -309,6 +342,8 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
     private sealed record Group(ChildSaGroup Children, IReadOnlyList<int> Cpus)
     {
         public IkeSession? Session { get; set; }
+
+        public bool AcquiresAllowed { get; set; }
 
         /// <summary>The numbers that the group was told of.</summary>
         public HashSet<int> Known { get; } = [];

@@ -32,6 +32,8 @@ internal interface IResourceKeeper
 /// <summary>All IKE SAs of one gateway: finds the one that a message is for, makes those that a peer asks for.</summary>
 internal sealed class IkeEngine
 {
+    private static readonly TimeSpan _supersededLifetime = TimeSpan.FromSeconds(15);
+
     private readonly Dictionary<ulong, IkeSa> _bySpi = [];
     private readonly Dictionary<(ulong SpiI, IPEndPoint Remote), IkeSa> _responding = [];
     private readonly Dictionary<string, ConnectionState> _connections = [];
@@ -75,7 +77,15 @@ internal sealed class IkeEngine
         IkeRuntime.Run(Connect(sa));
     }
 
-    private static async Step<bool> Connect(IkeSa sa)
+    /// <summary>Initiates because a packet waits: not again at once where the last attempt failed.</summary>
+    public void InitiateForTraffic(ConnectionState state)
+    {
+        if (Runtime.Now >= state.TrafficNotBefore)
+            Initiate(state);
+    }
+
+    /// <summary>Makes an IKE SA with its first Child SA, of which it says that it is the first with the peer where it is.</summary>
+    public static async Step<bool> Connect(IkeSa sa)
     {
         try
         {
@@ -240,16 +250,38 @@ internal sealed class IkeEngine
         IkeSession loser = simultaneous && session.FirstSpiI < other.FirstSpiI ? session : other;
         state.Sessions.Remove(loser);
         state.Sessions.Insert(0, loser);
-        // No RFC says which one goes: a peer with another rule, or none, would keep both for good, so it has a little longer and no more.
-        TimeSpan grace = sa.Connection.InboundGrace * (!simultaneous || loser.InitiatedByUs ? 1 : 3);
+        // No RFC says which one goes: a peer with another rule, or none, would keep both for good, so it has a little longer and no
+        // more. A peer that authenticates anew deletes the old one itself, once it has made all its Child SAs anew; one that has
+        // lost its state never does.
+        TimeSpan grace = !simultaneous ? _supersededLifetime : sa.Connection.InboundGrace * (loser.InitiatedByUs ? 1 : 3);
         Runtime.After(grace, () => CloseSuperseded(state, loser));
     }
 
     // Not where the other has gone meanwhile: then this one is all that carries the traffic.
     private static void CloseSuperseded(ConnectionState state, IkeSession session)
     {
-        if (state.Current != session)
+        if (state.Current != session || session.LeftOut)
             IkeRuntime.Run(session.Current.Close(null, "another IKE SA serves the connection"));
+    }
+
+    /// <summary>Whether another Child SA of the connection has its outbound half in the data plane.</summary>
+    public bool CarriesTraffic(IkeConnection connection, ChildSa but)
+        => Find(connection.Name)?.Sessions.Any(s => s.Live.Any(c => c != but && c.OutboundInstalled)) ?? false;
+
+    /// <summary>
+    /// The fallback of the session that serves the connection carries packets: those that went with another session's SAs go
+    /// with it now, since their other end may be gone. What still comes in with those is taken.
+    /// </summary>
+    public void TookOver(IkeSession session)
+    {
+        if (Find(session.Current.Connection.Name) is not { } state || state.Current != session)
+            return;
+        foreach (IkeSession old in state.Sessions.Where(s => s != session))
+        {
+            old.LeftOut = true;
+            foreach (ChildSa child in old.Live)
+                ChildSaInstallation.SkipOutbound(old.Current, child);
+        }
     }
 
     /// <summary>The peer says that this is its only IKE SA (§2.4): what it had before is gone.</summary>
@@ -277,6 +309,11 @@ internal sealed class IkeEngine
         if (ours)
             state.Connecting = null;
         bool wasUp = endsSession && state.Sessions.Remove(sa.Session);
+        // What was left out for this one carries nothing any more: it cannot take its place back.
+        if (wasUp && state.Current is { LeftOut: true } rest)
+            CloseSuperseded(state, rest);
+        if (ours || (wasUp && error is not null))
+            state.AttemptFailed(Runtime.Now);
         if (!state.WasUp && (ours || wasUp))
             state.KeepUp = false;
         if (state.KeepUp && (ours || wasUp) && state.Current is null && state.Connecting is null)
@@ -332,8 +369,16 @@ internal sealed class ConnectionState(IkeConnection connection)
 
     public IkeTimer? RetryTimer { get; set; }
 
+    /// <summary>Packets that wait do not have it initiated before this time.</summary>
+    public TimeSpan TrafficNotBefore { get; private set; }
+
+    private int FailedAttempts { get; set; }
+
+    /// <summary>Our attempt came to nothing.</summary>
+    public void AttemptFailed(TimeSpan now) => TrafficNotBefore = now + GroupTimes.Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1), ++FailedAttempts);
+
     /// <summary>A Child SA came up.</summary>
-    public void CameUp() => (WasUp, RetryDelay) = (true, TimeSpan.Zero);
+    public void CameUp() => (WasUp, RetryDelay, FailedAttempts) = (true, TimeSpan.Zero, 0);
 
     /// <summary>Numbers of Child SAs are unique within a connection.</summary>
     public int NextNumber() => ++_lastNumber;

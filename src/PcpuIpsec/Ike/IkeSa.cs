@@ -41,6 +41,7 @@ internal sealed class IkeSa
     private IkeTimer? _livenessTimer;
     private ulong _ivCounter;
     private bool _windowAnnounced;
+    private bool _awaitsPeer;
     private readonly PeerProbe _movement;
 
     public IkeSa(IkeEngine engine, IkeConnection connection, bool isInitiator, ulong spiI, ulong spiR, IPEndPoint local, IPEndPoint remote, IkeSession? session = null)
@@ -149,6 +150,26 @@ internal sealed class IkeSa
         _stateTimer = Runtime.After(_linger, () => Terminate(null, "replaced by a rekeyed IKE SA"));
     }
 
+    /// <summary>
+    /// The peer has asked for this IKE SA by a rekeying and knows it once our response is there and worked out. Requests wait
+    /// until it shows that it does: here, by deleting the old one, or not at all but for a moment.
+    /// </summary>
+    public void AwaitPeer()
+    {
+        _awaitsPeer = true;
+        _ = Requests.Drain();
+        Runtime.After(Connection.RetransmitInitial, PeerKnows);
+    }
+
+    /// <summary>The peer has this IKE SA.</summary>
+    public void PeerKnows()
+    {
+        if (!_awaitsPeer)
+            return;
+        _awaitsPeer = false;
+        Requests.Resume();
+    }
+
     public byte[] BuildRequest(ExchangeType exchange, uint messageId, IReadOnlyList<Payload> payloads) => Build(exchange, IkeFlags.None, messageId, payloads);
 
     /// <summary>Sends a message to where the peer is, and to where it may have moved.</summary>
@@ -191,6 +212,7 @@ internal sealed class IkeSa
             Runtime.Count(ReferenceEquals(error, ParseError.NotAuthentic) ? "ike-not-authentic" : "ike-malformed");
             return;
         }
+        PeerKnows();
         if (payloads.Notify(NotifyType.SET_WINDOW_SIZE) is { Data.Length: 4 } window)
             Requests.PeerAnnounced(BinaryPrimitives.ReadUInt32BigEndian(window.Data));
         if (!header.IsResponse)

@@ -21,6 +21,9 @@ internal sealed class IkeSession(IkeSa first)
 
     public bool Closed { get; set; }
 
+    /// <summary>Another session's fallback took over: its outbound halves are out of the data plane.</summary>
+    public bool LeftOut { get; set; }
+
     public List<ChildSa> Children { get; } = [];
 
     /// <summary>True while the IKE SA is being rekeyed by us.</summary>

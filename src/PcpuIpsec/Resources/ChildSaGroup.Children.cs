@@ -84,6 +84,7 @@ internal sealed partial class ChildSaGroup
 
         cpu.Outbound = child;
         child.Cpu = cpu;
+        cpu.IsIdle = false;
         cpu.Failures = 0;
         cpu.Unwant();
     }
@@ -125,6 +126,11 @@ internal sealed partial class ChildSaGroup
         _refusedUntil = now;
         if (cpu is null)
             return;
+        if (IsIdle(child, deletedByPeer, now))
+        {
+            WentIdle(cpu, child, now);
+            return;
+        }
 
         cpu.Losses = now - child.UpAt >= GroupTimes.LossForgotten ? 1 : cpu.Losses + 1;
 

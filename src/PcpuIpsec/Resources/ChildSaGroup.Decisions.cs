@@ -6,6 +6,7 @@ internal sealed partial class ChildSaGroup
     private void Evaluate(TimeSpan now)
     {
         NextDeadline = null;
+        AcquiresAllowed = false;
         if (!_up)
             return;
         GiveUpUnanswered(now);
@@ -17,7 +18,38 @@ internal sealed partial class ChildSaGroup
         {
             CreateMissing(now);
             Settle(now);
+            AcquiresAllowed = MayAcquire(now);
         }
+
+        WatchUsage(now);
+    }
+
+    /// <summary>
+    /// Packets of a CPU that has raised an acquire are lost until it is answered, and with it those of every CPU without an SA
+    /// of its own. So none is raised while a request is under way or would have to wait: the fallback carries them all.
+    /// </summary>
+    private bool MayAcquire(TimeSpan now)
+    {
+        if (!_options.OnDemand || _reservations.Count > 0 || _cpus.Any(c => c.PendingSince is not null || c.Incoming is not null))
+            return false;
+        TimeSpan until = _strayUntil;
+        bool room = _children.Count - _fallbacks.Count < _options.Limit;
+        foreach (CpuState cpu in _cpus.Where(c => c.IsMissing))
+        {
+            bool move = _children.Values.Any(c => c.IsSurplus && c.OutboundUsed);
+            if (!room && !move)
+                return false;
+            until = Later(until, cpu.NotBefore);
+            if (!move)
+                until = Later(until, _refusedUntil);
+        }
+
+        if (now >= until)
+            return true;
+        Wait(until);
+        return false;
+
+        static TimeSpan Later(TimeSpan one, TimeSpan other) => one > other ? one : other;
     }
 
     private void Wait(TimeSpan until)
@@ -61,6 +93,7 @@ internal sealed partial class ChildSaGroup
         child.Cpu = cpu;
         child.OutboundUsed = true;
         cpu.Outbound = child;
+        cpu.IsIdle = false;
         cpu.Unwant();
         _actions.Add(new BindOutbound(child.Number, cpu.Number));
     }
@@ -88,7 +121,7 @@ internal sealed partial class ChildSaGroup
         int room = _options.Limit - (_children.Count - _fallbacks.Count) - _reservations.Count - pending;
         bool missing = false;
         bool asked = false;
-        foreach (CpuState cpu in _cpus.Where(c => c.IsMissing && (c.Wanted || !_options.OnDemand)))
+        foreach (CpuState cpu in _cpus.Where(c => c.IsMissing && (c.Wanted || !(_options.OnDemand || c.IsIdle))))
         {
             missing = true;
             if (now < cpu.NotBefore)

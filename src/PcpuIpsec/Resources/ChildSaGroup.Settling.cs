@@ -69,9 +69,9 @@ internal sealed partial class ChildSaGroup
 
     private bool IsBusy() => _reservations.Count > 0 || _cpus.Any(c => c.PendingSince is not null || c.Incoming is not null);
 
-    private void Leave(GroupChild child)
+    private void Leave(GroupChild child, bool idle = false)
     {
         child.Leaving = true;
-        _actions.Add(new DeleteChild(child.Number));
+        _actions.Add(new DeleteChild(child.Number, idle));
     }
 }

@@ -26,6 +26,10 @@ internal sealed partial class ChildSaGroup
     private TimeSpan _lastActivity;
     private TimeSpan _holdOff;
 
+    /// <summary>Acquires of CPUs that get no Child SA of their own: none is allowed for a while.</summary>
+    private int _strays;
+    private TimeSpan _strayUntil;
+
     public ChildSaGroup(GroupOptions options, IRandomSource random)
     {
         _options = options;
@@ -34,6 +38,9 @@ internal sealed partial class ChildSaGroup
         _numbers = [.. options.Cpus];
         _cpus = [.. _numbers.Select(number => new CpuState(number))];
     }
+
+    /// <summary>A CPU without an SA of its own may say so (on demand); else the fallback carries its packets and it keeps silent.</summary>
+    public bool AcquiresAllowed { get; private set; }
 
     /// <summary>When <see cref="Tick"/> is next of use; null where nothing waits for time.</summary>
     public TimeSpan? NextDeadline { get; private set; }
@@ -77,6 +84,11 @@ internal sealed partial class ChildSaGroup
         _refusals = 0;
         _probing = false;
         _longestExchange = default;
+        _usageAsked = false;
+        _nextUsage = default;
+        _returning = 1;
+        _strays = 0;
+        _strayUntil = default;
         Evaluate(now);
     }
 
@@ -96,12 +108,17 @@ internal sealed partial class ChildSaGroup
     /// <summary>A Child SA has new keys; its CPU may be another one.</summary>
     public void ChildRekeyed(ChildSaInfo child, TimeSpan now)
     {
-        if (_children.TryGetValue(child.Number, out GroupChild? known) && !known.IsFallback)
+        if (_children.TryGetValue(child.Number, out GroupChild? known) && known.IsFallback)
+        {
+            known.CountAnew();
+        }
+        else if (known is not null)
         {
             if (known.MovingTo is { } target)
                 target.Failures = 0;
             Detach(known);
             known.OutboundUsed = false;
+            known.CountAnew();
             if (!known.Leaving)
                 Attach(known, child.Cpu);
         }
@@ -137,11 +154,19 @@ internal sealed partial class ChildSaGroup
         Evaluate(now);
     }
 
-    /// <summary>A CPU without an outbound SA of its own sends; the selectors are those of its packet (RFC 7296 §2.9).</summary>
-    public void Acquire(int cpu, TrafficSelector? local, TrafficSelector? remote, TimeSpan now)
+    /// <summary>
+    /// A CPU without an outbound SA of its own sends; the selectors are those of its packet (RFC 7296 §2.9). Without a CPU
+    /// there was no SA for the packet at all.
+    /// </summary>
+    public void Acquire(int? cpu, TrafficSelector? local, TrafficSelector? remote, TimeSpan now)
     {
-        if (_up && Find(cpu) is { IsMissing: true } state)
+        CpuState? state = cpu is { } number ? Find(number) : null;
+        if (_up && state is { IsMissing: true })
             state.Want(local, remote);
+        else if (cpu is not null && state is not { Online: true })
+            _strayUntil = now + Backoff(GroupTimes.StrayBase, GroupTimes.StrayCap, ++_strays);
+        else if (cpu is null && _fallbackLosses <= 1 && _fallbackFailures == 0)
+            _fallbackNotBefore = now;
         Evaluate(now);
     }
 

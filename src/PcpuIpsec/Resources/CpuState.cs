@@ -38,12 +38,24 @@ internal sealed class CpuState(int number)
     public int Flaps { get; set; }
     public TimeSpan? WentOffline { get; set; }
 
+    /// <summary>Its Child SA went because nobody used it: none is asked for until it is needed.</summary>
+    public bool IsIdle { get; set; }
+
+    /// <summary>Its Child SA was asked for because the fallback carried packets.</summary>
+    public bool Returned { get; set; }
+
+    /// <summary>Times in a row that one that returned was not sent with.</summary>
+    public int VainReturns { get; set; }
+    public TimeSpan ReturnNotBefore { get; set; }
+    public TimeSpan LastSent { get; set; }
+
     /// <summary>It sends with an SA of another CPU and nothing is under way that changes it.</summary>
     public bool IsMissing => Online && Outbound is null && PendingSince is null && Incoming is null && Reserved == 0;
 
     public void Want(TrafficSelector? local, TrafficSelector? remote)
     {
         Wanted = true;
+        IsIdle = false;
         TriggerLocal = local;
         TriggerRemote = remote;
     }
@@ -65,6 +77,9 @@ internal sealed class CpuState(int number)
         NotBefore = default;
         Failures = 0;
         Losses = 0;
+        VainReturns = 0;
+        ReturnNotBefore = default;
+        (IsIdle, Returned) = (false, false);
         Unwant();
     }
 }

@@ -11,8 +11,8 @@ internal sealed record CreateForCpu(int Cpu, TrafficSelector? TriggerLocal = nul
 /// <summary>Create the fallback anew (it was deleted or expired).</summary>
 internal sealed record CreateFallback : GroupAction;
 
-/// <summary>Delete the Child SA with this number.</summary>
-internal sealed record DeleteChild(int Number) : GroupAction;
+/// <summary>Delete the Child SA with this number: nobody uses it, or there is one too many.</summary>
+internal sealed record DeleteChild(int Number, bool Idle = false) : GroupAction;
 
 /// <summary>Install the outbound half that was skipped, bound to the CPU.</summary>
 internal sealed record BindOutbound(int Number, int Cpu) : GroupAction;
@@ -26,6 +26,12 @@ internal sealed record MoveChild(int Number, int Cpu) : GroupAction;
 
 /// <summary>Take the outbound half out of the data plane; the inbound half stays.</summary>
 internal sealed record UnbindOutbound(int Number) : GroupAction;
+
+/// <summary>Say what the Child SAs have carried. Answered by <see cref="ChildSaGroup.Usage"/>, with nothing where it is not known.</summary>
+internal sealed record ReadUsage : GroupAction;
+
+/// <summary>The packets that a Child SA's halves have carried with their present keys.</summary>
+internal readonly record struct ChildUsage(int Number, long Sent, long Received);
 
 /// <summary>Why a Child SA could not be created.</summary>
 internal enum CreateFailure

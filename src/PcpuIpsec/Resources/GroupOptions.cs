@@ -7,8 +7,9 @@ internal sealed record GroupOptions
     /// <param name="cpus">The CPUs that get an outbound SA of their own; empty for a connection with one ordinary Child SA.</param>
     /// <param name="limit">Most per-CPU Child SAs, whoever asked for them, the fallback not counted; 0 is twice as many as CPUs (RFC 9611 §6).</param>
     /// <param name="onDemand">Create them on acquire and not all at once.</param>
+    /// <param name="idleTime">Per-CPU Child SAs that nobody uses for so long are deleted; null: never.</param>
     /// <exception cref="PcpuIpsecException">A CPU is negative or listed twice, or the limit is negative.</exception>
-    public GroupOptions(IReadOnlyList<int> cpus, int limit = 0, bool onDemand = false)
+    public GroupOptions(IReadOnlyList<int> cpus, int limit = 0, bool onDemand = false, TimeSpan? idleTime = null)
     {
         int[] sorted = [.. cpus];
         Array.Sort(sorted);
@@ -25,6 +26,7 @@ internal sealed record GroupOptions
         Cpus = sorted;
         Limit = limit == 0 ? 2 * sorted.Length : limit;
         OnDemand = onDemand;
+        IdleTime = idleTime;
     }
 
     /// <summary>In ascending order.</summary>
@@ -33,4 +35,6 @@ internal sealed record GroupOptions
     public int Limit { get; }
 
     public bool OnDemand { get; }
+
+    public TimeSpan? IdleTime { get; }
 }

@@ -38,6 +38,19 @@ internal static class GroupTimes
     public static readonly TimeSpan FlapCap = TimeSpan.FromMinutes(1);
     public static readonly TimeSpan FlapWindow = TimeSpan.FromMinutes(1);
 
+    /// <summary>How often is looked who uses what, a quarter of the idle time within these; the last where some CPU may need its Child SA back.</summary>
+    public static readonly TimeSpan UsageLeast = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan UsageMost = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan ReturnInterval = TimeSpan.FromSeconds(2);
+
+    /// <summary>After a Child SA came back in vain.</summary>
+    public static readonly TimeSpan ReturnBase = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan ReturnCap = TimeSpan.FromMinutes(30);
+
+    /// <summary>After an acquire of a CPU that gets no Child SA of its own.</summary>
+    public static readonly TimeSpan StrayBase = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan StrayCap = TimeSpan.FromMinutes(10);
+
     /// <summary>A request or reservation that nobody answered is given up: far longer than any retransmission.</summary>
     public static readonly TimeSpan Unanswered = TimeSpan.FromMinutes(5);
 

@@ -15,10 +15,11 @@ internal sealed class SeededChance(int seed) : IRandomSource
 /// <summary>One group, driven by hand: time moves where a test says so.</summary>
 internal sealed class GroupUnderTest
 {
+    private readonly Dictionary<int, (long Sent, long Received)> _used = [];
     private int _number;
 
-    public GroupUnderTest(int cpus, int limit = 0, bool onDemand = false, int seed = 1)
-        => Group = new ChildSaGroup(new GroupOptions([.. Enumerable.Range(0, cpus)], limit, onDemand), new SeededChance(seed));
+    public GroupUnderTest(int cpus, int limit = 0, bool onDemand = false, int seed = 1, TimeSpan? idleTime = null)
+        => Group = new ChildSaGroup(new GroupOptions([.. Enumerable.Range(0, cpus)], limit, onDemand, idleTime), new SeededChance(seed));
 
     public ChildSaGroup Group { get; }
     public TimeSpan Now { get; private set; }
@@ -106,7 +107,31 @@ internal sealed class GroupUnderTest
         return Take();
     }
 
-    public List<GroupAction> Acquire(int cpu, TrafficSelector? local = null, TrafficSelector? remote = null)
+    /// <summary>Waits for the next look at what is used, and answers it: per Child SA what was sent and received.</summary>
+    public List<GroupAction> Use(params (int Number, long Sent, long Received)[] usage)
+    {
+        List<GroupAction> actions = [];
+        for (int steps = 0; !actions.Contains(new ReadUsage()); steps++)
+        {
+            Assert.True(steps < 100 && Group.NextDeadline is not null, "The group does not ask who uses what.");
+            actions.AddRange(WaitForDeadline());
+        }
+
+        actions.Remove(new ReadUsage());
+        foreach ((int number, long sent, long received) in usage)
+        {
+            (long s, long r) = _used.GetValueOrDefault(number);
+            _used[number] = (s + sent, r + received);
+        }
+
+        Group.Usage([.. _used.Select(u => new ChildUsage(u.Key, u.Value.Sent, u.Value.Received))], Now);
+        return [.. actions, .. Take()];
+    }
+
+    /// <summary>The data plane counts a Child SA's packets anew.</summary>
+    public void Forget(int number) => _used.Remove(number);
+
+    public List<GroupAction> Acquire(int? cpu, TrafficSelector? local = null, TrafficSelector? remote = null)
     {
         Group.Acquire(cpu, local, remote, Now);
         return Take();

@@ -37,15 +37,7 @@ internal static class Algorithms
 
     /// <summary>The integrity check value of a pair of algorithms: 16 for the AEADs, else what the integrity algorithm has.</summary>
     public static int IcvLength(EncryptionAlgorithm encryption, IntegrityAlgorithm integrity)
-        => IsAead(encryption) ? 16 : IcvLength(integrity);
-
-    /// <summary>True where encryption and integrity are one, so that no integrity algorithm is negotiated (RFC 5282 §8).</summary>
-    public static bool IsAead(EncryptionAlgorithm encryption) => encryption switch
-    {
-        EncryptionAlgorithm.ENCR_AES_GCM_16 or EncryptionAlgorithm.ENCR_CHACHA20_POLY1305 => true,
-        EncryptionAlgorithm.ENCR_NULL or EncryptionAlgorithm.ENCR_AES_CBC => false,
-        _ => throw Unavailable(encryption),
-    };
+        => encryption.IsAead() ? 16 : IcvLength(integrity);
 
     /// <summary>The IV that travels in each packet.</summary>
     public static int IvLength(EncryptionAlgorithm encryption) => encryption switch

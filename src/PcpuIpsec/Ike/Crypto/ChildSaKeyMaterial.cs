@@ -43,7 +43,7 @@ internal sealed class ChildSaKeyMaterial : IDisposable
         ReadOnlySpan<byte> nr)
     {
         int encryptionLength = Algorithms.KeyLength(esp.Encryption, esp.KeyBits);
-        int integrityLength = Algorithms.IsAead(esp.Encryption) ? 0 : Algorithms.KeyLength(esp.Integrity);
+        int integrityLength = esp.Encryption.IsAead() ? 0 : Algorithms.KeyLength(esp.Integrity);
 
         using Secret seed = Secret.Create(sharedSecretOrEmpty.Length + ni.Length + nr.Length, out Span<byte> bytes);
         sharedSecretOrEmpty.CopyTo(bytes);

@@ -13,7 +13,7 @@ internal sealed class IkeSaKeys : IDisposable
         Suite = suite;
         PseudorandomFunction prf = PrfOf(suite);
         int prfLength = Algorithms.OutputLength(prf);
-        int integrityLength = Algorithms.IsAead(suite.Encryption) ? 0 : Algorithms.KeyLength(suite.Integrity);
+        int integrityLength = suite.Encryption.IsAead() ? 0 : Algorithms.KeyLength(suite.Integrity);
         int encryptionLength = Algorithms.KeyLength(suite.Encryption, suite.KeyBits);
 
         byte[] seed = new byte[ni.Length + nr.Length + (2 * sizeof(ulong))];

@@ -17,7 +17,9 @@ internal static class PacketCiphers
         IntegrityAlgorithm integrity,
         ReadOnlySpan<byte> integrityKey)
     {
-        bool aead = Algorithms.IsAead(encryption);
+        // Refuses what the library lacks.
+        _ = Algorithms.IvLength(encryption);
+        bool aead = encryption.IsAead();
         if (aead != (integrity == IntegrityAlgorithm.NONE))
             throw Refused(aead ? $"{encryption} takes no integrity algorithm; {integrity} was given." : $"{encryption} needs an integrity algorithm; none was given.");
         if (integrityKey.Length != Algorithms.KeyLength(integrity))

@@ -43,7 +43,8 @@ internal static class ChildSaInstallation
         {
             inbound.DisposeKeys();
         }
-        bool alone = !session.Live.Any();
+        // A session that takes over from one that still carries traffic is not alone either.
+        bool alone = !sa.Engine.CarriesTraffic(sa.Connection, child);
         session.Children.Add(child);
         if (child.Encapsulated)
             child.MoveTo(session.Current.Remote);
@@ -87,6 +88,8 @@ internal static class ChildSaInstallation
         }
         if (child.State == ChildSaState.Live && child.Announced)
             sa.Runtime.Notice(new ChildSaChanged(sa.Connection.Name, child.ToInfo()));
+        if (child.IsFallback)
+            sa.Engine.TookOver(sa.Session);
         return true;
     }
 
@@ -137,6 +140,14 @@ internal static class ChildSaInstallation
         if (child.OutboundInstalled)
             sa.Runtime.Emit(new RemoveSa(SaDirection.Outbound, child.OutboundSpi, child.Remote!.Address));
         child.OutboundInstalled = false;
+    }
+
+    /// <summary>Takes the outbound half out and leaves it out.</summary>
+    public static void SkipOutbound(IkeSa sa, ChildSa child)
+    {
+        RemoveOutbound(sa, child);
+        (child.IsSurplus, child.Cpu) = (true, null);
+        sa.Runtime.Notice(new ChildSaChanged(sa.Connection.Name, child.ToInfo()));
     }
 
     private static void RemoveInbound(IkeSa sa, ChildSa child)

@@ -53,7 +53,10 @@ internal static class Informational
         {
             // The peer's rekeying won, or ours never reached it (§2.25.2).
             if (sa.PeerSuccessor is { } successor)
+            {
                 RekeyIkeSa.TakeOver(sa.Session, sa, successor);
+                successor.PeerKnows();
+            }
             return new Answer([], () => sa.Terminate(null, "the peer deleted the IKE SA"));
         }
         if (payloads.Has(NotifyType.AUTHENTICATION_FAILED))

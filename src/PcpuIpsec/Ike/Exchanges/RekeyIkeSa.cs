@@ -166,6 +166,8 @@ internal static class RekeyIkeSa
             return;
         session.Current = successor;
         old.BecomeRekeyed();
+        if (!successor.IsInitiator)
+            successor.AwaitPeer();
         old.Requests.MoveWaitingTo(successor.Requests);
         old.Runtime.Notice(new IkeSaRekeyed(old.Connection.Name, successor.SpiI, successor.SpiR));
     }

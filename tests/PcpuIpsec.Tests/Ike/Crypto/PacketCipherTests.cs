@@ -115,7 +115,7 @@ public class PacketCipherTests
         EncryptionAlgorithm algorithm = (EncryptionAlgorithm)encryption;
         Assert.Equal(Algorithms.IvLength(algorithm), cipher.IvLength);
         Assert.Equal(Algorithms.BlockSize(algorithm), cipher.BlockSize);
-        Assert.Equal(Algorithms.IsAead(algorithm), cipher.IsAead);
+        Assert.Equal(algorithm.IsAead(), cipher.IsAead);
         Assert.Equal(Algorithms.IcvLength(algorithm, (IntegrityAlgorithm)integrity), cipher.IcvLength);
         Assert.Equal(algorithm == EncryptionAlgorithm.ENCR_AES_CBC, cipher.NeedsRandomIv);
     }

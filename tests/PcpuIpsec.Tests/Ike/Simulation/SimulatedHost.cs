@@ -73,6 +73,20 @@ internal sealed class SimulatedHost
             Do(effect);
     }
 
+    /// <summary>Authenticates anew beside the IKE SA that is there, as strongSwan does by default: make before break.</summary>
+    public void Reauthenticate()
+    {
+        List<IkeEffect> effects = [];
+        IkeEngine engine = Core.Engine;
+        IkeConnection connection = engine.Find("lab")!.Connection;
+        engine.Runtime.Begin(_simulation.Now, effects);
+        IkeSa sa = new(engine, connection, isInitiator: true, engine.NewSpi(), 0, new(connection.LocalAddress, 500), new(connection.RemoteAddress, 500));
+        engine.Register(sa);
+        IkeRuntime.Run(IkeEngine.Connect(sa));
+        foreach (IkeEffect effect in effects)
+            Do(effect);
+    }
+
     private void Do(IkeEffect effect)
     {
         switch (effect)

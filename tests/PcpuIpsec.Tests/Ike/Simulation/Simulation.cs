@@ -93,6 +93,8 @@ internal sealed class Simulation
         for (int i = 0; i < copies; i++)
         {
             SimulatedHost to = from == West ? East : West;
+            if (NatBeforeWest && from == East && datagram.Remote.Port != NatPort(500) + NatShift && datagram.Remote.Port != NatPort(4500) + NatShift)
+                continue;
             DatagramReceived received = new(OutsideToInside(datagram.Remote, from), InsideToOutside(datagram.Local, from), datagram.Message.ToArray());
             After(MinDelay + (MaxDelay - MinDelay) * _random.NextDouble(), () => to.Process(received));
         }
