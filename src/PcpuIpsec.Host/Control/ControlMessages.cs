@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using PcpuIpsec.Gateway;
@@ -52,6 +53,8 @@ internal static class ControlJson
     public static readonly JsonSerializerOptions Options = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        // For eyes and pipes, not for HTML: quotes stay quotes.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         // A status has its nulls: they are required when it is read.
         DefaultIgnoreCondition = JsonIgnoreCondition.Never,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower), new SecretConverter(reveal: false), new EndPointConverter(), new SelectorConverter() },

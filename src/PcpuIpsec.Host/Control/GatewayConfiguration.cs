@@ -31,9 +31,17 @@ internal sealed record GatewayConfiguration
         {
             // The exception's own text may quote the document, which holds keys.
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
-                $"The configuration is not valid at {e.Path ?? "$"} (line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1}): an object with the fields of GatewayOptions and TunnelOptions in camelCase is needed.");
+                $"The configuration has {Fault(e)} at {e.Path ?? "$"} (line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1}); docs/command-line.md lists the fields.");
         }
     }
+
+    private static string Fault(JsonException e) => e switch
+    {
+        { InnerException: JsonException } => "no valid JSON",
+        _ when e.Message.Contains("could not be mapped", StringComparison.Ordinal) => "a field that does not exist",
+        _ when e.Message.Contains("missing required properties", StringComparison.Ordinal) => "a required field missing",
+        _ => "a value that is not allowed",
+    };
 
     /// <summary>Starts a gateway with it. The keys in it are disposed: the gateway holds its own.</summary>
     /// <param name="startAction">Instead of the tunnels' own, where given.</param>

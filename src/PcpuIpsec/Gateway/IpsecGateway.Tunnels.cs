@@ -6,6 +6,9 @@ namespace PcpuIpsec.Gateway;
 
 public sealed partial class IpsecGateway
 {
+    /// <summary>In the message of <see cref="GatewayEventKind.TunnelAdded"/>: a process before this one left it held.</summary>
+    internal const string WasHeld = "was held before and stays so";
+
     /// <summary>Adds a tunnel: validates it, holds its traffic and answers its peer; initiates where its start action says so, without waiting for the outcome.</summary>
     /// <param name="tunnel">The tunnel.</param>
     /// <param name="cancellationToken">Gives the wait up; the tunnel is then not added.</param>
@@ -72,7 +75,7 @@ public sealed partial class IpsecGateway
             for (; added < fresh.Count; added++)
             {
                 ValidatedTunnel tunnel = fresh[added];
-                await _edge.Loop.AskAsync(() => Add(tunnel), CancellationToken.None);
+                await _edge.Loop.AskAsync(() => Add(tunnel, takenOver.Contains(tunnel.Name)), CancellationToken.None);
             }
         }
         catch
@@ -126,12 +129,12 @@ public sealed partial class IpsecGateway
             },
             cancellationToken);
 
-    private bool Add(ValidatedTunnel options)
+    private bool Add(ValidatedTunnel options, bool wasHeld)
     {
         var tunnel = new Tunnel(options);
         _edge.Add(tunnel);
         GatewayLog.TunnelAdded(_log, tunnel.Name, options.Connection.LocalAddress, options.Connection.RemoteAddress);
-        _reporter.Publish(GatewayEventKind.TunnelAdded, tunnel.Name, $"added between {options.Connection.LocalAddress} and {options.Connection.RemoteAddress}; its traffic is held");
+        _reporter.Publish(GatewayEventKind.TunnelAdded, tunnel.Name, $"added between {options.Connection.LocalAddress} and {options.Connection.RemoteAddress}; its traffic {(wasHeld ? WasHeld : "is held")}");
         foreach (string warning in options.Warnings)
         {
             GatewayLog.TunnelWarning(_log, tunnel.Name, warning);

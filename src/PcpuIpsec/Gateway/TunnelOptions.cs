@@ -106,6 +106,6 @@ public sealed partial record TunnelOptions
     /// <summary>How long until the peer counts as silent: 1 s to 1 h and longer than <see cref="RetransmitInitial"/>. Default: 25 s.</summary>
     public TimeSpan RetransmitGiveUp { get; init; } = TimeSpan.FromSeconds(25);
 
-    /// <summary>Initiate, or wait for the peer. Default: wait.</summary>
+    /// <summary>Initiate, or wait for the peer or a packet. Default: wait.</summary>
     public StartAction StartAction { get; init; } = StartAction.Wait;
 }

@@ -11,7 +11,7 @@ public class ControlChannelTests
 {
     [Theory]
     [InlineData("", "Standard input ended before the configuration")]
-    [InlineData("{]\n", "The configuration is not valid")]
+    [InlineData("{]\n", "The configuration has no valid JSON")]
     [InlineData("""{"tunnels":[{"name":"t","localAddress":"x","remoteAddress":"10.0.0.2","preSharedKey":"hush-hush-hush"}]}""", "LocalAddress = 'x'")]
     public async Task A_gateway_that_cannot_start_says_why_and_ends_with_1(string input, string expected)
     {

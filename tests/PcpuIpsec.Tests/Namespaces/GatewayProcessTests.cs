@@ -106,6 +106,8 @@ public sealed class GatewayProcessTests
             CommandResult released = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
 
             Assert.Equal("lab: its traffic is not held any more.", released.Output.Trim());
+            CommandResult again = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
+            Assert.Equal((1, "lab: nothing was held under this name in this network namespace."), (again.ExitCode, again.Output.Trim()));
             Assert.Contains(" 1 received", (await network.Sunset.RunAsync(ping, CancellationToken.None)).Output);
         }
         finally
