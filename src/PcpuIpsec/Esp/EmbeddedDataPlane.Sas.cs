@@ -227,7 +227,7 @@ internal sealed partial class EmbeddedDataPlane
             ?? _groups.Find(g => g.Local.Port == port && g.Local.AddressFamily == sa.Source.AddressFamily && (g.Local.Address.Equals(IPAddress.Any) || g.Local.Address.Equals(IPAddress.IPv6Any)));
         if (group is not null)
             return group.Sockets;
-        ownedSocket = PlaneSockets.OpenUdpEsp(new IPEndPoint(sa.Source, port), share: false, _options.FwMark);
+        ownedSocket = PlaneSockets.OpenUdpEspSender(new IPEndPoint(sa.Source, port), _options.FwMark);
         int[] all = new int[_workers.Length];
         Array.Fill(all, ownedSocket);
         return all;

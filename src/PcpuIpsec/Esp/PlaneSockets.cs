@@ -11,6 +11,9 @@ internal static unsafe class PlaneSockets
     /// <summary>What may wait in a socket while its worker is busy: some milliseconds at 10 Gb/s.</summary>
     private const int BufferBytes = 8 << 20;
 
+    /// <summary>RFC 6335 §6.</summary>
+    private const int FirstDynamicPort = 49152;
+
     /// <summary>A raw ESP socket that takes one worker's packets; -1 where the host has no such family.</summary>
     public static int OpenRawEsp(bool isIPv6, int worker, int workers, uint mark)
     {
@@ -47,15 +50,35 @@ internal static unsafe class PlaneSockets
         bool isIPv6 = local.AddressFamily == AddressFamily.InterNetworkV6;
         return Configure(OpenUdp(isIPv6), socket =>
         {
-            Prepare(socket, isIPv6, mark);
+            PrepareUdp(socket, isIPv6, mark);
             if (share)
                 Libc.Check(Libc.SetSockOpt(socket, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, 1), "SO_REUSEPORT");
-            // RFC 3948 §2.1: without a checksum over IPv4; IPv6 needs one.
-            if (isIPv6)
-                Libc.Check(Libc.SetSockOpt(socket, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY, 1), "IPV6_V6ONLY");
-            else
-                Libc.Check(Libc.SetSockOpt(socket, Libc.SOL_SOCKET, Libc.SO_NO_CHECK, 1), "SO_NO_CHECK");
             Bind(socket, local);
+        });
+    }
+
+    /// <summary>
+    /// A UDP socket that one SA's ESP leaves through, from a port of its own; nothing is taken in there. The port is not
+    /// negotiated: where another socket has it, one of the next will do.
+    /// </summary>
+    public static int OpenUdpEspSender(IPEndPoint local, uint mark)
+    {
+        const int Attempts = 64;
+        bool isIPv6 = local.AddressFamily == AddressFamily.InterNetworkV6;
+        return Configure(OpenUdp(isIPv6), socket =>
+        {
+            PrepareUdp(socket, isIPv6, mark);
+            ClassicBpf.Attach(socket, Libc.SO_ATTACH_FILTER, ClassicBpf.TakeNothing, "sending alone");
+            IPEndPoint tried = local;
+            for (int i = 1; i < Attempts; i++)
+            {
+                if (TryBind(socket, tried))
+                    return;
+                if (Libc.Errno != Libc.EADDRINUSE)
+                    break;
+                tried = new IPEndPoint(local.Address, tried.Port == ushort.MaxValue ? FirstDynamicPort : tried.Port + 1);
+            }
+            Bind(socket, tried);
         });
     }
 
@@ -131,15 +154,30 @@ internal static unsafe class PlaneSockets
             Libc.Check(Libc.SetSockOpt(socket, Libc.IPPROTO_IP, Libc.IP_RECVTOS, 1), "IP_RECVTOS");
     }
 
+    private static void PrepareUdp(int socket, bool isIPv6, uint mark)
+    {
+        Prepare(socket, isIPv6, mark);
+        // RFC 3948 §2.1: without a checksum over IPv4; IPv6 needs one.
+        if (isIPv6)
+            Libc.Check(Libc.SetSockOpt(socket, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY, 1), "IPV6_V6ONLY");
+        else
+            Libc.Check(Libc.SetSockOpt(socket, Libc.SOL_SOCKET, Libc.SO_NO_CHECK, 1), "SO_NO_CHECK");
+    }
+
     private static void Mark(int socket, uint mark)
         => Libc.Check(Libc.SetSockOpt(socket, Libc.SOL_SOCKET, Libc.SO_MARK, &mark, sizeof(uint)), "SO_MARK");
 
-    private static void Bind(int socket, IPEndPoint local)
+    private static bool TryBind(int socket, IPEndPoint local)
     {
         byte* address = stackalloc byte[SocketAddress.MaximumLength];
         var from = SocketAddress.Of(local.Address, (ushort)local.Port);
         from.CopyTo(address);
-        if (Libc.Bind(socket, address, (uint)from.Length) < 0)
+        return Libc.Bind(socket, address, (uint)from.Length) >= 0;
+    }
+
+    private static void Bind(int socket, IPEndPoint local)
+    {
+        if (!TryBind(socket, local))
         {
             string hint = Libc.Errno switch
             {

@@ -11,6 +11,7 @@ internal sealed class Tunnel(ValidatedTunnel options)
 
     private readonly List<TunnelWaiter> _waiters = [];
     private readonly HashSet<int> _refusedCpus = [];
+    private readonly HashSet<int> _servedCpus = [];
     private TimeSpan _retryWait = _firstRetry;
     private bool _wasUp;
 
@@ -46,11 +47,15 @@ internal sealed class Tunnel(ValidatedTunnel options)
             case IkeSaEstablished:
                 LastError = null;
                 _refusedCpus.Clear();
+                _servedCpus.Clear();
                 break;
             case ChildSaEstablished n:
                 _wasUp = true;
                 if (n.Child.Cpu is { } cpu)
+                {
                     _refusedCpus.Remove(cpu);
+                    _servedCpus.Add(cpu);
+                }
                 break;
             case ChildSaFailed n:
                 LastError = n.Reason;
@@ -93,13 +98,13 @@ internal sealed class Tunnel(ValidatedTunnel options)
         => snapshot is { State: "up" } && snapshot.Children.Any(c => c is { IsFallback: true, OutboundInstalled: true });
 
     /// <summary>
-    /// True where the fallback is up and every CPU has a Child SA of its own, or was refused one. With a peer without
+    /// True where the fallback is up and every CPU has a Child SA of its own, was refused one, or had one that may be idle. With a peer without
     /// RFC 9611, and on demand, the fallback is all there is to wait for.
     /// </summary>
     public bool AllChildSasAreUp(ConnectionSnapshot? snapshot)
         => FallbackIsUp(snapshot)
             && (!snapshot!.PerResource || Options.Connection.OnDemand
-                || Options.Connection.Cpus.All(cpu => _refusedCpus.Contains(cpu) || snapshot.Children.Any(c => c.Cpu == cpu && c.OutboundInstalled)));
+                || Options.Connection.Cpus.All(cpu => _refusedCpus.Contains(cpu) || (Options.Connection.IdleTime is not null && _servedCpus.Contains(cpu)) || snapshot.Children.Any(c => c.Cpu == cpu && c.OutboundInstalled)));
 
     private void Settle(IkeNotice notice, ConnectionSnapshot? after)
     {

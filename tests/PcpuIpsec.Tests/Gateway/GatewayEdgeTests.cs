@@ -194,6 +194,27 @@ public class GatewayEdgeTests
     }
 
     [Fact]
+    public async Task Acquires_movements_and_usage_go_through_the_planes_queue_and_a_movement_that_fails_is_answered()
+    {
+        await using GatewayHarness harness = await GatewayHarness.StartAsync();
+        var from = new IPEndPoint(IPAddress.Loopback, 1);
+        var to = new IPEndPoint(IPAddress.Loopback, 2);
+        await AskAsync(harness, new AllowAcquires("east", true), new UpdateSaRemote(1, SaDirection.Outbound, 77, from, to));
+        Assert.Equal(1, harness.Core.Next<SaUpdated>().Id);
+        harness.Core.Answer = e => e is InboundTraffic ? [new ReadSaUsage(2, "east")] : [];
+        harness.Plane.Raise(new InboundUsed(1));
+        SaUsageRead read = harness.Core.Next<SaUsageRead>();
+        Assert.Equal(2, read.Id);
+        Assert.Empty(read.Usage);
+        Assert.Equal(["hold east", "acquires east True", "update Outbound 77 127.0.0.1:1 127.0.0.1:2"], harness.Plane.Calls);
+
+        harness.Plane.RefuseUpdate = new PcpuIpsecException(PcpuIpsecError.KernelRefused, "not in place");
+        harness.Core.Answer = e => e is InboundTraffic ? [new UpdateSaRemote(3, SaDirection.Outbound, 77, from, to)] : [];
+        harness.Plane.Raise(new InboundUsed(1));
+        Assert.Equal((3, "not in place"), harness.Core.Next<RequestFailed>() is var failed ? (failed.Id, failed.Reason) : default);
+    }
+
+    [Fact]
     public async Task What_the_data_plane_says_reaches_the_protocol()
     {
         await using GatewayHarness harness = await GatewayHarness.StartAsync();
@@ -202,10 +223,14 @@ public class GatewayEdgeTests
         harness.Plane.Raise(new AcquireRaised("east", 1, trigger, trigger));
         harness.Plane.Raise(new SaExpired(SaDirection.Outbound, 9, IPAddress.Loopback, Hard: true));
         harness.Plane.Raise(new InboundUsed(10));
+        harness.Plane.Raise(new AcquireRaised("east", null, trigger, trigger));
+        harness.Plane.Raise(new PeerMapped(11, new IPEndPoint(IPAddress.Loopback, 4501)));
 
         Assert.Equal(new Acquire("east", 1, trigger, trigger), harness.Core.Next<Acquire>());
         Assert.Equal(new LifetimeReached(SaDirection.Outbound, 9, Hard: true), harness.Core.Next<LifetimeReached>());
         Assert.Equal(new InboundTraffic(10), harness.Core.Next<InboundTraffic>());
+        Assert.Null(harness.Core.Next<Acquire>().Cpu);
+        Assert.Equal(new PeerSeen(11, new IPEndPoint(IPAddress.Loopback, 4501)), harness.Core.Next<PeerSeen>());
     }
 
     [Fact]

@@ -57,6 +57,7 @@ public class TunnelOptionsTests
         { "CPU not the plane's", "PerCpu.Cpus", "CPU 1 is none of the data plane's", "those are 0" },
         { "CPU twice", "PerCpu.Cpus", "0,0", "each once" },
         { "no CPU", "PerCpu.Cpus", "an empty list", "null for all" },
+        { "idle time", "PerCpu.IdleTime", "'00:00:01'", "00:00:05 to 1.00:00:00" },
         { "no Child SAs", "PerCpu.MaxChildSas", "'0'", "1 to 16384" },
     };
 
@@ -111,6 +112,7 @@ public class TunnelOptionsTests
             "CPU not the plane's" => east with { PerCpu = new PerCpuOptions { Cpus = [1] } },
             "CPU twice" => east with { PerCpu = new PerCpuOptions { Cpus = [0, 0] } },
             "no CPU" => east with { PerCpu = new PerCpuOptions { Cpus = [] } },
+            "idle time" => east with { PerCpu = new PerCpuOptions { IdleTime = TimeSpan.FromSeconds(1) } },
             "no Child SAs" => east with { PerCpu = new PerCpuOptions { MaxChildSas = 0 } },
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such case"),
         };

@@ -129,6 +129,33 @@ public sealed class PlaneEventTests
         Assert.Equal(0, tunnel.East.ReadDropCounters()["XfrmInStateSeqError"]);
     }
 
+    [Fact]
+    public async Task An_SA_with_a_source_port_of_its_own_is_taken_from_any_and_goes_on_to_where_its_peer_moved()
+    {
+        using var network = new TestNetwork();
+        await using ManualTunnel tunnel = await ManualTunnel.HoldAsync(network, new TunnelShape { Encapsulate = true });
+        // Somebody else has the port that was thought of: the next one will do.
+        using Socket taken = TestTraffic.Open(network.West, tunnel.WestOuter, 50123);
+        uint spi = await tunnel.East.ReserveSpiAsync(ManualTunnel.Connection, 1, tunnel.EastOuter, tunnel.WestOuter, default);
+        await tunnel.East.InstallAsync(tunnel.Sa(SaDirection.Inbound, spi, ofWest: false, cpu: 1) with { Encapsulation = new UdpEncapsulation(0, 4500) }, default);
+        await tunnel.West.InstallAsync(tunnel.Sa(SaDirection.Outbound, spi, ofWest: true, cpu: 1) with { Encapsulation = new UdpEncapsulation(50123, 4510) }, default);
+        using Socket receiver = TestTraffic.Open(network.East, tunnel.EastInner, TestTraffic.Port);
+        using Socket sender = TestTraffic.Open(network.West, tunnel.WestInner);
+        using WireCapture wire = network.CaptureInEast();
+        var to = new IPEndPoint(tunnel.EastInner, TestTraffic.Port);
+        TestTraffic.SendPinned(1, sender, to, 3, 100);
+        Assert.True(TestTraffic.ReceivesNothing(receiver));
+
+        await tunnel.West.UpdateRemoteAsync(SaDirection.Outbound, spi, new IPEndPoint(tunnel.EastOuter, 4510), new IPEndPoint(tunnel.EastOuter, 4500), default);
+        TestTraffic.SendPinned(1, sender, to, 4, 100);
+        Assert.Equal(4, TestTraffic.Receive(receiver, 4).Count);
+        SaCounters outbound = tunnel.West.ReadSaCounters().Single(c => c.Direction == SaDirection.Outbound);
+        Assert.Equal((spi, 1, 7L), (outbound.Spi, outbound.Cpu, outbound.Packets));
+        Assert.Empty(Drain(tunnel.East).OfType<PeerMapped>());
+        Assert.Contains(wire.Packets, p => p.Protocol == 17 && p.Bytes[20] == 50124 >> 8 && p.Bytes[21] == (50124 & 0xff));
+        await Assert.ThrowsAsync<PcpuIpsecException>(async () => await tunnel.West.UpdateRemoteAsync(SaDirection.Outbound, spi, new IPEndPoint(tunnel.EastOuter, 4500), new IPEndPoint(IPAddress.IPv6Loopback, 4500), default));
+    }
+
     [Theory]
     [InlineData(false, false)]
     [InlineData(false, true)]

@@ -25,6 +25,9 @@ internal static unsafe class ClassicBpf
         Instruction(ReturnConstant, 0),
     ];
 
+    /// <summary>For a socket that only sends: nothing is queued.</summary>
+    public static ulong[] TakeNothing { get; } = [Instruction(ReturnConstant, 0)];
+
     /// <summary>For a raw IPv4 socket, whose packets begin with the IP header: takes one worker's packets.</summary>
     public static ulong[] TakeOwnIPv4(int worker, int workers) =>
     [

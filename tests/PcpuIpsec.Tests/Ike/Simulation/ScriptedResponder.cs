@@ -41,6 +41,9 @@ internal sealed class ScriptedResponder
     /// <summary>Has the last word on every payload of the response to IKE_AUTH.</summary>
     public Func<Payload, Payload> InAuth { get; init; } = p => p;
 
+    /// <summary>More payloads of the response to IKE_AUTH.</summary>
+    public IReadOnlyList<Payload> AlsoInAuth { get; init; } = [];
+
     /// <summary>Has the last word on the exchange type of responses after IKE_AUTH.</summary>
     public Func<ExchangeType, ExchangeType> AnswerAs { get; set; } = e => e;
 
@@ -69,7 +72,7 @@ internal sealed class ScriptedResponder
         }
         else if (header.Exchange == ExchangeType.IKE_AUTH)
         {
-            Send(ExchangeType.IKE_AUTH, IkeFlags.Response, header.MessageId, [.. Authenticate(payloads).Select(InAuth)]);
+            Send(ExchangeType.IKE_AUTH, IkeFlags.Response, header.MessageId, [.. Authenticate(payloads).Select(InAuth), .. AlsoInAuth]);
         }
         else
         {

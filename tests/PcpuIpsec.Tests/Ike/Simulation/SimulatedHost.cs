@@ -55,6 +55,9 @@ internal sealed class SimulatedHost
 
     public IEnumerable<SaInstallation> Outbound => Installed.Where(s => s.Direction == SaDirection.Outbound);
 
+    /// <summary>What a CPU's packets go out with: the newest that is bound so.</summary>
+    public SaInstallation? OutboundOf(int? cpu) => Outbound.LastOrDefault(s => s.Cpu == cpu);
+
     public IEnumerable<SaInstallation> Inbound => Installed.Where(s => s.Direction == SaDirection.Inbound);
 
     /// <summary>The process dies and starts anew with nothing but its options; the data plane's SAs go with it.</summary>

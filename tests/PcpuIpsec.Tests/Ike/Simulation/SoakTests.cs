@@ -46,6 +46,69 @@ public class SoakTests
         }
     }
 
+    public static TheoryData<int> FewSeeds => [.. Enumerable.Range(1, 40)];
+
+    [Theory]
+    [MemberData(nameof(FewSeeds))]
+    public void Reauthentication_restarts_idling_and_a_NAT_that_moves_leave_both_ends_agreed(int seed)
+    {
+        Random random = new(seed);
+        Simulation simulation = new Simulation(seed)
+        {
+            NatBeforeWest = seed % 3 == 0,
+            Loss = seed % 2 == 0 ? 0.1 : 0,
+            MaxDelay = TimeSpan.FromMilliseconds(random.Next(5, 40)),
+        };
+        IkeConnection Lively(IkeConnection c) => c with { IdleTime = TimeSpan.FromSeconds(20), LivenessInterval = TimeSpan.FromSeconds(5), OnDemand = seed % 4 == 0 };
+        simulation.Configure(Lively);
+        simulation.West.Process(new InitiateConnection("lab"));
+        simulation.Run(TimeSpan.FromSeconds(8));
+        for (int i = 0; i < 25; i++)
+        {
+            SimulatedHost host = random.Next(2) == 0 || simulation.NatBeforeWest ? simulation.West : simulation.East;
+            switch (random.Next(8))
+            {
+                case 0 when host.State == "up":
+                    host.Reauthenticate();
+                    break;
+                case 1 when random.Next(3) == 0:
+                    host.Restart();
+                    host.Process(new AddConnection(Simulation.Connection(host == simulation.West, Lively)));
+                    host.Process(new InitiateConnection("lab"));
+                    break;
+                case 2:
+                    simulation.NatShift += simulation.NatBeforeWest ? 1 : 0;
+                    break;
+                case 3 when host.OutboundOf(null) is { } fallback:
+                    host.Packets[(SaDirection.Outbound, fallback.Spi)] = host.Packets.GetValueOrDefault((SaDirection.Outbound, fallback.Spi)) + 5;
+                    break;
+                case 4:
+                    host.Process(new Acquire("lab", random.Next(5) is var cpu && cpu == 4 ? null : cpu, TrafficSelector.Parse("10.1.0.7"), TrafficSelector.Parse("10.2.0.9")));
+                    break;
+                default:
+                    Act(simulation, random);
+                    break;
+            }
+
+            simulation.Run(TimeSpan.FromMilliseconds(random.Next(0, 4000)));
+        }
+
+        simulation.Loss = 0;
+        simulation.Run(TimeSpan.FromMinutes(10));
+        if (Environment.GetEnvironmentVariable("SOAK_TRACE") == seed.ToString(System.Globalization.CultureInfo.InvariantCulture))
+            simulation.Trace();
+        Assert.Equal("up", simulation.West.State);
+        Assert.Equal(simulation.West.Connection.InitiatorSpi, simulation.East.Connection.InitiatorSpi);
+        Assert.Empty(simulation.West.KeyReuse);
+        Assert.Empty(simulation.East.KeyReuse);
+        if (!simulation.NatBeforeWest)
+            simulation.AssertConsistent();
+        else
+            Assert.All(simulation.East.Outbound, s => Assert.Equal(Simulation.NatPort(4500) + simulation.NatShift, s.Encapsulation!.DestinationPort));
+        foreach (SimulatedHost host in new[] { simulation.West, simulation.East })
+            Assert.Single(host.Children, c => c.IsFallback && c.OutboundInstalled);
+    }
+
     private static void Act(Simulation simulation, Random random)
     {
         SimulatedHost host = random.Next(2) == 0 ? simulation.West : simulation.East;
