@@ -42,8 +42,6 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
 
     private void CheckHost()
     {
-        if (settings.DataPlane == DataPlaneKind.Kernel)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, "--data-plane = 'kernel': this version has no kernel data plane; allowed are auto and embedded.");
         if (!Environment.IsPrivilegedProcess)
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, "The lab makes network namespaces and needs root: start it through ./lab.sh, with sudo, or as root.");
     }

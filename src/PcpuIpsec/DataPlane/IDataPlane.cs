@@ -90,6 +90,9 @@ internal sealed record TrafficPolicy
     /// <see cref="IDataPlane.AllowAcquiresAsync"/> on and while that allows it.
     /// </summary>
     public bool AcquirePerCpu { get; init; }
+
+    /// <summary>The XFRM interface that its packets take (XFRMA_IF_ID); 0 where policies alone decide.</summary>
+    public uint InterfaceId { get; init; }
 }
 
 /// <summary>The counters of one SA.</summary>

@@ -71,6 +71,9 @@ internal static class HostRequirements
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The embedded data plane lacks {string.Join(" and ", missing)}: run it as root or give it these capabilities.");
     }
 
+    /// <summary>True with CAP_NET_ADMIN.</summary>
+    public static bool HasNetAdmin() => (EffectiveCapabilities() & (1UL << CapNetAdmin)) != 0;
+
     private static ulong EffectiveCapabilities()
     {
         const string Field = "CapEff:";

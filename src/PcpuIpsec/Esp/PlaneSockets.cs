@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using PcpuIpsec.Esp.Bpf;
+using PcpuIpsec.Host;
 using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Esp;
@@ -175,17 +176,20 @@ internal static unsafe class PlaneSockets
         return Libc.Bind(socket, address, (uint)from.Length) >= 0;
     }
 
-    private static void Bind(int socket, IPEndPoint local)
+    /// <summary>Binds, and names who has the port where it is taken.</summary>
+    public static void Bind(int socket, IPEndPoint local)
     {
         if (!TryBind(socket, local))
         {
-            string hint = Libc.Errno switch
+            int errno = Libc.Errno;
+            string hint = errno switch
             {
-                Libc.EADDRINUSE => ": another program, perhaps another IKE daemon, has that port",
+                Libc.EADDRINUSE => $": {UdpPortOwner.Describe(local) ?? "another program, perhaps another IKE daemon,"} has that port",
+                Libc.EACCES => ": it takes CAP_NET_BIND_SERVICE",
                 Libc.EADDRNOTAVAIL => ": the host has no such address",
                 _ => "",
             };
-            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Cannot bind UDP {local}: {Libc.Describe(Libc.Errno)}{hint}.");
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Cannot bind UDP {local}: {Libc.Describe(errno)}{hint}.");
         }
     }
 

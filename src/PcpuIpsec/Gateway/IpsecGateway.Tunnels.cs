@@ -61,6 +61,8 @@ public sealed partial class IpsecGateway
             foreach (TunnelOptions tunnel in tunnels)
             {
                 fresh.Add(tunnel.Validate(online, _plane.Cpus));
+                if (!_plane.Abilities.PerCpuSa)
+                    fresh[^1] = WithOneSa(fresh[^1]);
                 CheckPlaneCan(fresh[^1]);
             }
             await CheckNamesAsync(fresh, cancellationToken);
@@ -99,11 +101,17 @@ public sealed partial class IpsecGateway
         }
     }
 
+    /// <summary>A plane that binds no SA to a CPU has one for all, as before RFC 9611, and says so.</summary>
+    private ValidatedTunnel WithOneSa(ValidatedTunnel tunnel) => !tunnel.Connection.PerCpu ? tunnel : tunnel with
+    {
+        Connection = tunnel.Connection with { PerCpu = false, Cpus = [], OnDemand = false, IdleTime = null },
+        Policy = tunnel.Policy with { AcquirePerCpu = false },
+        Warnings = [.. tunnel.Warnings, $"PerCpu: the {_plane.Name} data plane binds no SA to a CPU on this host (Linux 6.13 and later do); '{tunnel.Name}' has one Child SA"],
+    };
+
     private void CheckPlaneCan(ValidatedTunnel tunnel)
     {
         DataPlaneAbilities abilities = _plane.Abilities;
-        if (tunnel.Connection is { PerCpu: true } && !abilities.PerCpuSa)
-            throw Unable(nameof(TunnelOptions.PerCpu), "bind SAs to CPUs");
         if (tunnel.Connection is { OnDemand: true } && !abilities.PerCpuAcquire)
             throw Unable($"{nameof(TunnelOptions.PerCpu)}.{nameof(PerCpuOptions.OnDemand)}", "raise an acquire for a CPU");
         if (tunnel.Connection is { Mode: IpsecMode.Transport } && !abilities.TransportMode)

@@ -95,6 +95,9 @@ internal sealed partial class XfrmSocket
         WriteInterfaceId(ref request, state.InterfaceId);
         if (state.Direction is { } direction)
             request.U8(XfrmAttribute.SaDir, (byte)direction);
+        // Only to find the placeholder of that CPU's acquire: reserved SPIs have none.
+        if (state.Cpu is { } cpu)
+            request.U32(XfrmAttribute.SaPcpu, (uint)cpu);
         return request;
     }
 
@@ -178,6 +181,8 @@ internal sealed partial class XfrmSocket
             request.U32(XfrmAttribute.NatKeepaliveInterval, interval);
         if (state.Cpu is { } cpu)
             request.U32(XfrmAttribute.SaPcpu, (uint)cpu);
+        if (state.AddedAt is { } added)
+            request.StructAttribute(XfrmAttribute.LtimeVal, new XfrmLifetimeCurrent { AddTime = (ulong)added.ToUnixTimeSeconds() });
     }
 
     private static bool NeedsEsnReplay(XfrmState state) => state.IsEsn || state.ReplayWindow > LegacyReplayWindow;

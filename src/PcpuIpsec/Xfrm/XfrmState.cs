@@ -78,6 +78,12 @@ internal sealed record XfrmState
     /// <summary>The acquire that this state answers; 0 where none asked for it.</summary>
     public uint Sequence { get; init; }
 
+    /// <summary>
+    /// When the kernel is to think that it was added, whole seconds; null is now. Of two states that would do it takes the one
+    /// added later, and times count from here.
+    /// </summary>
+    public DateTimeOffset? AddedAt { get; init; }
+
     public XfrmStateId Id => new(Destination, Spi, Protocol, Mark);
 
     public bool IsEsn => Flags.HasFlag(XfrmStateFlags.Esn);

@@ -1,0 +1,44 @@
+using PcpuIpsec.DataPlane;
+
+namespace PcpuIpsec.Xfrm;
+
+/// <summary>One held connection as the kernel data plane knows it. Touched under the plane's lock alone.</summary>
+internal sealed class KernelConnection(TrafficPolicy policy, IReadOnlyList<XfrmPolicy> policies)
+{
+    private static readonly TimeSpan _firstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _longestPause = TimeSpan.FromSeconds(64);
+
+    private uint _fallbacks;
+
+    public TrafficPolicy Policy { get; set; } = policy;
+
+    public IReadOnlyList<XfrmPolicy> Policies { get; set; } = policies;
+
+    public uint RequestId { get; } = KernelIds.RequestIdOf(policy.Connection);
+
+    /// <summary>The gateway wants acquires: one that is raised could be granted.</summary>
+    public bool AcquiresAllowed { get; set; }
+
+    /// <summary>XFRM_POLICY_CPU_ACQUIRE is on the outbound policies.</summary>
+    public bool FlagIsSet { get; set; }
+
+    /// <summary>The CPUs whose acquires are being answered; the flag is off meanwhile, so that they and all others send on.</summary>
+    public HashSet<int> Acquiring { get; } = [];
+
+    /// <summary>Ends the wait for what <see cref="Acquiring"/> waits for.</summary>
+    public ITimer? Resume { get; set; }
+
+    /// <summary>How long that wait is: twice as long each time that it was in vain.</summary>
+    public TimeSpan Pause { get; private set; } = _firstPause;
+
+    public void LengthenPause() => Pause = Pause * 2 < _longestPause ? Pause * 2 : _longestPause;
+
+    public void ResetPause() => Pause = _firstPause;
+
+    /// <summary>
+    /// When the kernel is to think that the next fallback was added: long before any SA that is bound to a CPU, and after the
+    /// fallback before it. Of two states that would do the kernel takes the one added later, and it looks no further where the
+    /// order of its hash chain, which turns round whenever the table grows, shows it the CPU's own one first.
+    /// </summary>
+    public DateTimeOffset NextFallbackTime() => DateTimeOffset.UnixEpoch.AddSeconds(++_fallbacks);
+}

@@ -1,0 +1,297 @@
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Netlink;
+
+namespace PcpuIpsec.Xfrm;
+
+/// <summary>
+/// What the kernel says of its own accord. Acquires by CPU: the flag has the kernel drop what a CPU without an SA of its own
+/// sends after the packet that raised the acquire, and a pending one holds up other CPUs too. So the flag is there only while
+/// nothing is being acquired: an acquire is taken back at once and the flag off until the CPU has its SA; meanwhile the
+/// fallback carries all.
+/// </summary>
+internal sealed partial class KernelDataPlane
+{
+    /// <summary>What was dropped between an acquire and the moment at which the flag was off again.</summary>
+    public const string LostToAcquires = "LostToAcquires";
+
+    private int _armed;
+    private long _lost;
+    private long _noStatesWhenArmed;
+
+    public ValueTask AllowAcquiresAsync(string connection, bool allowed, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            KernelConnection known = Required(connection);
+            known.AcquiresAllowed = allowed;
+            if (!allowed)
+                EndPause(known);
+            Refresh(known);
+            if (!allowed && known.Policy.AcquirePerCpu)
+                TakeBackAll(known);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    /// <summary>Takes one event; the monitor's thread calls it.</summary>
+    internal void Take(XfrmEvent e)
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+                return;
+            switch (e)
+            {
+                case XfrmAcquire acquire:
+                    Take(acquire);
+                    break;
+                case XfrmExpire expire:
+                    Take(expire);
+                    break;
+                case XfrmMapping mapping when _sas.ContainsKey(mapping.State):
+                    _events.Writer.TryWrite(new PeerMapped(mapping.State.Spi, mapping.New));
+                    break;
+                case XfrmEventsLost lost:
+                    KernelPlaneLog.EventsLost(_options.Logger, lost.Reason);
+                    Resynchronize();
+                    break;
+            }
+        }
+    }
+
+    private void Listen(XfrmMonitor monitor)
+    {
+        _listening = new Thread(() =>
+        {
+            try
+            {
+                foreach (XfrmEvent e in monitor.Read(_stop.Token))
+                    Take(e);
+            }
+            catch (PcpuIpsecException e)
+            {
+                _events.Writer.TryWrite(new PlaneFailed($"the kernel's events cannot be read: {e.Message}"));
+            }
+            finally
+            {
+                monitor.Dispose();
+            }
+        })
+        { IsBackground = true, Name = "pcpu-xfrm" };
+        _listening.Start();
+    }
+
+    private void Take(XfrmAcquire acquire)
+    {
+        if (acquire.Template is not { } template || !_connections.TryGetValue(template.RequestId, out KernelConnection? connection))
+            return;
+        Raise(connection, acquire.Cpu, acquire.Trigger, new XfrmState
+        {
+            Spi = 0,
+            Source = acquire.Source,
+            Destination = acquire.Destination,
+            Mode = template.Mode,
+            RequestId = template.RequestId,
+            InterfaceId = acquire.Policy.InterfaceId,
+            Sequence = acquire.Sequence,
+            Cpu = acquire.Cpu,
+        });
+    }
+
+    private void Raise(KernelConnection connection, int? cpu, XfrmSelector trigger, XfrmState placeholder)
+    {
+        // The others keep their SAs by themselves; their placeholder paces the kernel's asking until one is there.
+        if (!connection.Policy.AcquirePerCpu)
+            return;
+        if (cpu is { } number)
+        {
+            // First the flag: what is taken back would else be raised again by the next packet.
+            connection.Acquiring.Add(number);
+            Refresh(connection);
+            TakeBack(placeholder);
+            connection.Resume ??= _options.Clock.CreateTimer(_ => ResumeAfterPause(connection), null, connection.Pause, Timeout.InfiniteTimeSpan);
+            if (HasOwn(connection, number))
+            {
+                Answered(connection, number);
+                return;
+            }
+        }
+        else if (HasFallback(connection))
+        {
+            TakeBack(placeholder);
+            return;
+        }
+        (TrafficSelector local, TrafficSelector remote) = trigger.ToTrafficSelectors();
+        _events.Writer.TryWrite(new AcquireRaised(connection.Policy.Connection, cpu, local, remote));
+    }
+
+    private void Take(XfrmExpire expire)
+    {
+        if (!_sas.TryGetValue(expire.State.State.Id, out InstalledSa? sa))
+            return;
+        if (!expire.Hard && sa.SoftReported)
+            return;
+        sa.SoftReported = true;
+        if (expire.Hard)
+            Gone(sa);
+        _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, expire.Hard));
+    }
+
+    private void Gone(InstalledSa sa)
+    {
+        _sas.Remove(sa.State.Id);
+        if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? connection))
+            Refresh(connection);
+    }
+
+    /// <summary>Reads what the lost events may have said: SAs that are gone or reached a limit, acquires that wait.</summary>
+    private void Resynchronize()
+    {
+        var there = new Dictionary<XfrmStateId, XfrmInstalledState>();
+        foreach (XfrmInstalledState state in _xfrm.States())
+        {
+            if (state.State.Spi != 0)
+                there[state.State.Id] = state;
+            else if (state.State.Selector is { } trigger && _connections.TryGetValue(state.State.RequestId, out KernelConnection? connection))
+                Raise(connection, state.State.Cpu, trigger, state.State);
+        }
+        foreach (InstalledSa sa in _sas.Values.ToArray())
+        {
+            if (!there.TryGetValue(sa.State.Id, out XfrmInstalledState? state))
+            {
+                Gone(sa);
+                _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, Hard: true));
+            }
+            else if (!sa.SoftReported && (state.Counters.Bytes >= sa.State.Limits.SoftBytes || state.Counters.Packets >= sa.State.Limits.SoftPackets))
+            {
+                sa.SoftReported = true;
+                _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, Hard: false));
+            }
+        }
+    }
+
+    /// <summary>An outbound SA is there that was not.</summary>
+    private void OutboundChanged(KernelConnection connection, int? cpu)
+    {
+        if (cpu is { } number)
+        {
+            connection.ResetPause();
+            Answered(connection, number);
+            LookUpAnew(connection);
+        }
+        else
+        {
+            // It took the place of one placeholder; where several CPUs sent before it, there are more.
+            TakeBackAll(connection);
+            Refresh(connection);
+        }
+    }
+
+    private void Answered(KernelConnection connection, int cpu)
+    {
+        if (connection.Acquiring.Remove(cpu) && connection.Acquiring.Count == 0)
+            EndPause(connection);
+        Refresh(connection);
+    }
+
+    private void ResumeAfterPause(KernelConnection connection)
+    {
+        lock (_lock)
+        {
+            if (_disposed || !_connections.ContainsValue(connection))
+                return;
+            connection.LengthenPause();
+            EndPause(connection);
+            Refresh(connection);
+        }
+    }
+
+    private static void EndPause(KernelConnection connection)
+    {
+        connection.Acquiring.Clear();
+        connection.Resume?.Dispose();
+        connection.Resume = null;
+    }
+
+    private bool HasFallback(KernelConnection connection) => _sas.Values.Any(s => s.IsFallback && s.State.RequestId == connection.RequestId);
+
+    private bool HasOwn(KernelConnection connection, int cpu)
+        => _sas.Values.Any(s => s.Direction == SaDirection.Outbound && s.State.Cpu == cpu && s.State.RequestId == connection.RequestId);
+
+    /// <summary>The flag as it should be now.</summary>
+    private void Refresh(KernelConnection connection)
+    {
+        bool wanted = _support.PerCpu && connection is { AcquiresAllowed: true, Policy.AcquirePerCpu: true, Acquiring.Count: 0 } && HasFallback(connection);
+        if (wanted != connection.FlagIsSet)
+            SetFlag(connection, wanted);
+    }
+
+    private void SetFlag(KernelConnection connection, bool value)
+    {
+        if (connection.FlagIsSet == value)
+            return;
+        if (value && _armed == 0)
+            _noStatesWhenArmed = NoStates(_host.Statistics());
+        foreach (XfrmPolicy policy in connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out))
+            _xfrm.UpdatePolicy(policy with { Flags = value ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+        if (value)
+        {
+            connection.FlagIsSet = true;
+            _armed++;
+        }
+        else
+            Disarm(connection);
+    }
+
+    /// <summary>The flag is off in the kernel: what was lost while it was on is counted.</summary>
+    private void Disarm(KernelConnection connection)
+    {
+        if (!connection.FlagIsSet)
+            return;
+        IReadOnlyDictionary<string, long> now = _host.Statistics();
+        _lost = CountLost(now);
+        _noStatesWhenArmed = NoStates(now);
+        connection.FlagIsSet = false;
+        _armed--;
+    }
+
+    private long CountLost(IReadOnlyDictionary<string, long> now) => _armed == 0 ? _lost : _lost + NoStates(now) - _noStatesWhenArmed;
+
+    private static long NoStates(IReadOnlyDictionary<string, long> statistics)
+        => statistics.GetValueOrDefault("XfrmOutNoStates") + statistics.GetValueOrDefault("XfrmAcquireError");
+
+    /// <summary>
+    /// Has flows that this host sends itself look for their SA anew: the kernel keeps with each socket what it found last and
+    /// does not take an SA that is added for a CPU into account. A policy that is written, though it is the same, is.
+    /// </summary>
+    private void LookUpAnew(KernelConnection connection)
+    {
+        foreach (XfrmPolicy policy in connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out).DistinctBy(p => p.Selector.Family))
+            _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+    }
+
+    private void TakeBackAll(KernelConnection connection)
+    {
+        foreach (XfrmInstalledState state in _xfrm.States().Where(s => s.State.Spi == 0 && s.State.RequestId == connection.RequestId))
+            TakeBack(state.State);
+    }
+
+    /// <summary>
+    /// Deletes an acquire's placeholder. It has no SPI, by which alone the kernel finds what it is to delete: so it gets one.
+    /// </summary>
+    private void TakeBack(XfrmState placeholder)
+    {
+        try
+        {
+            uint spi = _xfrm.AllocateSpi(placeholder with { Direction = null });
+            _xfrm.DeleteState(new XfrmStateId(placeholder.Destination, spi));
+        }
+        catch (NetlinkException e)
+        {
+            KernelPlaneLog.AcquireLeft(_options.Logger, placeholder.ToString(), e.Message);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Netlink;
+
+namespace PcpuIpsec.Xfrm;
+
+/// <summary>Policies: there before the first SA, and gone only once everything else is.</summary>
+internal sealed partial class KernelDataPlane
+{
+    public ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            IReadOnlyList<XfrmPolicy> wanted = KernelPolicies.Of(policy);
+            uint requestId = KernelIds.RequestIdOf(policy.Connection);
+            _connections.TryGetValue(requestId, out KernelConnection? known);
+            if (known is not null && known.Policy.Connection != policy.Connection)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Name: '{policy.Connection}' has the request id of '{known.Policy.Connection}', which follows from the name; allowed: another name");
+            List<XfrmPolicy> there = _xfrm.Policies();
+            CheckNotOthers(policy, wanted, there, requestId);
+            List<XfrmPolicy> before = there.FindAll(p => KernelIds.RequestIdOf(p) == requestId);
+
+            Put(policy, wanted, before);
+            var keep = wanted.Select(KernelPolicies.KeyOf).ToHashSet();
+            foreach (XfrmPolicy old in before.Where(p => !keep.Contains(KernelPolicies.KeyOf(p))))
+                _xfrm.DeletePolicy(old);
+
+            if (known is null)
+            {
+                known = new KernelConnection(policy, wanted);
+                _connections.Add(requestId, known);
+                int states = Forget(known);
+                if (before.Count > 0)
+                    KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
+            }
+            (known.Policy, known.Policies) = (policy, wanted);
+            // The policies were written without it.
+            Disarm(known);
+            if (policy.AcquirePerCpu)
+                _host.LowerAcquireExpiry();
+            Refresh(known);
+            KernelPlaneLog.Held(_options.Logger, policy.Connection, wanted.Count, requestId);
+            return ValueTask.FromResult(before.Count > 0);
+        }
+    }
+
+    public ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            uint requestId = KernelIds.RequestIdOf(connection);
+            if (_connections.Remove(requestId, out KernelConnection? known))
+            {
+                known.Resume?.Dispose();
+                Disarm(known);
+                if (known.Policy.AcquirePerCpu && !_connections.Values.Any(c => c.Policy.AcquirePerCpu))
+                    _host.RestoreAcquireExpiry();
+            }
+            // States first: while one is there its policy is. Also what an earlier process left, held by nobody in this one.
+            ForgetStates(requestId);
+            List<XfrmPolicy> left = _xfrm.Policies();
+            foreach (XfrmPolicy policy in left.Where(p => KernelIds.RequestIdOf(p) == requestId).OrderBy(p => p.Direction == XfrmPolicyDirection.Out))
+                _xfrm.DeletePolicy(policy);
+            if (!left.Exists(p => KernelIds.RequestIdOf(p) is { } other && other != requestId && p.Selector.Family == XfrmAddress.IPv6))
+            {
+                foreach (XfrmPolicy policy in KernelPolicies.NeighborDiscovery().Where(n => left.Exists(p => p.Index == n.Index && KernelPolicies.KeyOf(p) == KernelPolicies.KeyOf(n))))
+                    _xfrm.DeletePolicy(policy);
+            }
+            KernelPlaneLog.Released(_options.Logger, connection);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    /// <summary>The kernel knows a policy by its selector: writing ours would take another program's place.</summary>
+    private static void CheckNotOthers(TrafficPolicy policy, IReadOnlyList<XfrmPolicy> wanted, List<XfrmPolicy> there, uint requestId)
+    {
+        var others = there.Where(p => p.Mark is null && KernelIds.RequestIdOf(p) != requestId).ToLookup(KernelPolicies.KeyOf);
+        if (wanted.FirstOrDefault(w => others.Contains(KernelPolicies.KeyOf(w))) is { } taken)
+        {
+            XfrmPolicy other = others[KernelPolicies.KeyOf(taken)].First();
+            string whose = KernelIds.RequestIdOf(other) is not null ? "another tunnel's" : "another program's";
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable,
+                $"Tunnel '{policy.Connection}': the kernel's {taken.Describe()} is there already and {whose} (reqid {(other.Templates.Count > 0 ? other.Templates[0].RequestId : 0)}); allowed: selectors that nobody else protects");
+        }
+    }
+
+    private void Put(TrafficPolicy policy, IReadOnlyList<XfrmPolicy> wanted, List<XfrmPolicy> before)
+    {
+        var held = before.Select(KernelPolicies.KeyOf).ToHashSet();
+        List<XfrmPolicy> added = [];
+        try
+        {
+            if (KernelPolicies.CoverNeighborDiscovery(policy))
+            {
+                foreach (XfrmPolicy neighbor in KernelPolicies.NeighborDiscovery())
+                    _xfrm.UpdatePolicy(neighbor);
+            }
+            foreach (XfrmPolicy one in wanted)
+            {
+                _xfrm.UpdatePolicy(one);
+                if (!held.Contains(KernelPolicies.KeyOf(one)))
+                    added.Add(one);
+            }
+        }
+        catch (NetlinkException)
+        {
+            // What was not held before is not held.
+            foreach (XfrmPolicy one in added)
+                _xfrm.DeletePolicy(one);
+            throw;
+        }
+    }
+
+    /// <summary>Deletes every state of a connection.</summary>
+    private int Forget(KernelConnection connection)
+    {
+        foreach (XfrmStateId id in _sas.Where(s => s.Value.Connection == connection.Policy.Connection).Select(s => s.Key).ToArray())
+            _sas.Remove(id);
+        return ForgetStates(connection.RequestId);
+    }
+
+    private int ForgetStates(uint requestId)
+    {
+        int count = 0;
+        foreach (XfrmInstalledState state in _xfrm.States().Where(s => s.State.RequestId == requestId))
+        {
+            if (state.State.Spi == 0)
+                TakeBack(state.State);
+            else if (_xfrm.DeleteState(state.State.Id))
+                count++;
+        }
+        foreach (XfrmStateId id in _sas.Where(s => s.Value.State.RequestId == requestId).Select(s => s.Key).ToArray())
+            _sas.Remove(id);
+        return count;
+    }
+}

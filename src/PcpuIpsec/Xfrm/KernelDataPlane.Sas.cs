@@ -1,0 +1,181 @@
+using System.Net;
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Host;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Crypto;
+using PcpuIpsec.Interop;
+using PcpuIpsec.Netlink;
+
+namespace PcpuIpsec.Xfrm;
+
+/// <summary>SPIs, SAs and their counters.</summary>
+internal sealed partial class KernelDataPlane
+{
+    public ValueTask<uint> ReserveSpiAsync(string connection, int? cpu, IPAddress local, IPAddress remote, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        CheckCpu(cpu);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return ValueTask.FromResult(_xfrm.AllocateSpi(KernelStates.Larval(Required(connection).Policy, local, remote, _support)));
+        }
+    }
+
+    public void ReleaseSpi(uint spi, IPAddress local)
+    {
+        lock (_lock)
+        {
+            var id = new XfrmStateId(local, spi);
+            if (!_disposed && !_sas.ContainsKey(id))
+                _xfrm.DeleteState(id);
+        }
+    }
+
+    public ValueTask InstallAsync(SaInstallation sa, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        CheckCpu(sa.Cpu);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            KernelConnection connection = Required(sa.Connection);
+            var id = new XfrmStateId(sa.Destination, sa.Spi);
+            if (_sas.ContainsKey(id))
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{sa.Direction} SPI {sa.Spi:x8} is installed already; each is allowed once.");
+            bool isFallback = sa is { Direction: SaDirection.Outbound, Cpu: null };
+            DateTimeOffset now = _options.Clock.GetUtcNow();
+            // Kernels that cannot bind have nothing that a fallback must stand behind.
+            DateTimeOffset? addedAt = isFallback && _support.PerCpu ? connection.NextFallbackTime() : null;
+            XfrmState state = KernelStates.Of(sa, connection.Policy, _support, addedAt, now);
+            if (sa.Direction == SaDirection.Inbound)
+                InstallInbound(sa, state);
+            else
+                InstallOutbound(sa, state);
+            _sas.Add(id, new InstalledSa(sa.Direction, sa.Connection, state, sa.Suite));
+            KernelPlaneLog.Installed(_options.Logger, sa.Direction, sa.Spi, sa.Connection, sa.Cpu);
+            if (sa.Direction == SaDirection.Outbound)
+                OutboundChanged(connection, sa.Cpu);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    public ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var id = new XfrmStateId(destination, spi);
+            if (_sas.Remove(id, out InstalledSa? sa))
+            {
+                // Without a fallback the flag would have every CPU drop: it goes first.
+                if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? connection))
+                    Refresh(connection);
+                KernelPlaneLog.Removed(_options.Logger, direction, spi, sa.Connection);
+                _xfrm.DeleteState(id);
+            }
+            else if (_xfrm.FindState(id) is { } left && KernelIds.IsOurs(left.State.RequestId))
+                _xfrm.DeleteState(id);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    public ValueTask UpdateRemoteAsync(SaDirection direction, uint spi, IPEndPoint oldRemote, IPEndPoint newRemote, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            InstalledSa sa = _sas.Values.FirstOrDefault(s => s.Direction == direction && s.State.Spi == spi)
+                ?? throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{direction} SPI {spi:x8}: allowed are those installed.");
+            IPAddress remote = direction == SaDirection.Outbound ? sa.State.Destination : sa.State.Source;
+            if (!remote.Equals(newRemote.Address) || sa.State.Encapsulation is not { } old)
+                throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"{direction} SPI {spi:x8}: the kernel changes the port of ESP in UDP in place, and no address ({remote} to {newRemote.Address}).");
+            XfrmEncapsulation encapsulation = direction == SaDirection.Outbound
+                ? old with { DestinationPort = (ushort)newRemote.Port }
+                // From any port stays from any port.
+                : old with { SourcePort = old.SourcePort == 0 ? (ushort)0 : (ushort)newRemote.Port };
+            XfrmState state = sa.State with { Encapsulation = encapsulation };
+            // The kernel wants a key to read the request, and leaves the one that the state has.
+            Span<byte> none = stackalloc byte[128];
+            none.Clear();
+            _xfrm.UpdateState(state, sa.Suite, none[..Algorithms.KeyLength(sa.Suite.Encryption, sa.Suite.KeyBits)], none[..(Algorithms.IsAead(sa.Suite.Encryption) ? 0 : Algorithms.KeyLength(sa.Suite.Integrity))]);
+            _sas[state.Id] = sa with { State = state };
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    public IReadOnlyList<SaCounters> ReadSaCounters()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            List<SaCounters> rows = new(_sas.Count);
+            if (_sas.Count == 0)
+                return rows;
+            foreach (XfrmInstalledState state in _xfrm.States())
+            {
+                if (!_sas.TryGetValue(state.State.Id, out InstalledSa? sa))
+                    continue;
+                rows.Add(new SaCounters(
+                    sa.Direction,
+                    sa.Connection,
+                    sa.State.Spi,
+                    sa.State.Cpu,
+                    (long)state.Counters.Packets,
+                    (long)state.Counters.Bytes,
+                    state.Drops.OutsideWindow + (long)state.Drops.Replayed,
+                    state.Drops.IntegrityFailed,
+                    OtherDrops: 0,
+                    state.LastUsed));
+            }
+            return rows;
+        }
+    }
+
+    public IReadOnlyDictionary<string, long> ReadDropCounters()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            IReadOnlyDictionary<string, long> now = _host.Statistics();
+            var drops = new SortedDictionary<string, long>(StringComparer.Ordinal);
+            foreach ((string name, long value) in now)
+                drops[name] = value - _statisticsAtStart.GetValueOrDefault(name);
+            drops[LostToAcquires] = CountLost(now);
+            return drops;
+        }
+    }
+
+    private void InstallInbound(SaInstallation sa, XfrmState state)
+    {
+        try
+        {
+            _xfrm.UpdateState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
+        }
+        catch (NetlinkException e) when (e.Errno == Libc.ESRCH)
+        {
+            // The reservation has ended (net.core.xfrm_acq_expires) while the peer was waited for; the SPI is as good as before.
+            _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
+        }
+    }
+
+    private void InstallOutbound(SaInstallation sa, XfrmState state)
+    {
+        if (!_keys.Add(sa.EncryptionKey.Span))
+            throw new PcpuIpsecException(PcpuIpsecError.CryptoFailure, $"Outbound SPI {sa.Spi:x8} of '{sa.Connection}': its key was in use before; it is allowed once, since its nonces would repeat.");
+        _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
+    }
+
+    private void CheckCpu(int? cpu)
+    {
+        if (cpu is not { } number)
+            return;
+        if (!_support.PerCpu)
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Cpu = {number}: this kernel binds no SA to a CPU; Linux 6.13 and later do.");
+        // Kernels before 6.13 answer success, and later ones odd errnos.
+        if (!_options.Cpus.Contains(number))
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Cpu = {number}: allowed are the plane's, {CpuList.Format(_options.Cpus)}.");
+    }
+}

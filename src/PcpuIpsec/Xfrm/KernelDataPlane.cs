@@ -1,0 +1,180 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Esp;
+using PcpuIpsec.Host;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Proposals;
+
+namespace PcpuIpsec.Xfrm;
+
+/// <summary>
+/// The kernel's IPsec (XFRM) as a data plane: docs/kernel-data-plane.md says what is set and why. This part makes and ends it;
+/// the others hold traffic, install SAs and take the kernel's events.
+/// </summary>
+internal sealed partial class KernelDataPlane : IDataPlane
+{
+    private readonly KernelPlaneOptions _options;
+    private readonly XfrmSocket _xfrm;
+    private readonly KernelSupport _support;
+    private readonly KernelHost _host;
+    private readonly Channel<DataPlaneEvent> _events = Channel.CreateUnbounded<DataPlaneEvent>();
+    private readonly Lock _lock = new();
+    private readonly Dictionary<uint, KernelConnection> _connections = [];
+    private readonly Dictionary<XfrmStateId, InstalledSa> _sas = [];
+    private readonly KeyHistory _keys = new();
+    private readonly IReadOnlyDictionary<string, long> _statisticsAtStart;
+    private readonly CancellationTokenSource _stop = new();
+    private Thread? _listening;
+    private IDisposable? _namespace;
+    private bool _disposed;
+
+    /// <summary>On what is there already; <paramref name="xfrm"/> is the plane's from here on.</summary>
+    internal KernelDataPlane(KernelPlaneOptions options, XfrmSocket xfrm, KernelSupport support, KernelHost host)
+    {
+        _options = options;
+        _xfrm = xfrm;
+        _support = support;
+        _host = host;
+        // What a killed process has lowered and nobody needs lowered now.
+        host.RestoreAcquireExpiry();
+        _statisticsAtStart = host.Statistics();
+        Abilities = new DataPlaneAbilities(
+            PerCpuSa: support.PerCpu,
+            PerCpuAcquire: support.PerCpu,
+            TransportMode: true,
+            Encapsulation: true,
+            // The kernel has no such event: its replay events would come with every packet, and asking for the counters of
+            // each new SA would cost more than the old SA, which carries on until the delay ends, does.
+            ReportsFirstInbound: false);
+    }
+
+    public string Name => "kernel";
+
+    public DataPlaneAbilities Abilities { get; }
+
+    public IReadOnlyList<int> Cpus => _options.Cpus;
+
+    public ChannelReader<DataPlaneEvent> Events => _events.Reader;
+
+    /// <summary>Finds out what the kernel can and opens the sockets.</summary>
+    /// <exception cref="PcpuIpsecException">The host lacks something; the message is one sentence that says what.</exception>
+    public static KernelDataPlane Create(KernelPlaneOptions options)
+    {
+        KernelSupport.CheckCapability();
+        var @namespace = new NamespaceThread(options.NetworkNamespace);
+        XfrmSocket? xfrm = null;
+        XfrmMonitor? monitor = null;
+        try
+        {
+            (xfrm, monitor) = @namespace.Run(() => (OpenSocket(), XfrmMonitor.Open(XfrmGroups.Acquire | XfrmGroups.Expire | XfrmGroups.Mapping)));
+            KernelSupport support = KernelSupport.Probe(xfrm);
+            AcquireExpiry expiry = @namespace.Run(AcquireExpiry.OfThisNamespace);
+            var host = new KernelHost(
+                () => @namespace.Run(() => XfrmStatistics.Read() ?? new Dictionary<string, long>()),
+                (local, takesEsp) => @namespace.Run(() => KernelSockets.Open(local, takesEsp)),
+                () => @namespace.Run(expiry.Lower),
+                () => @namespace.Run(expiry.Restore));
+            var plane = new KernelDataPlane(options, xfrm, support, host) { _namespace = @namespace };
+            plane.Listen(monitor);
+            KernelPlaneLog.Started(options.Logger, CpuList.Format(options.Cpus), support.PerCpu);
+            return plane;
+        }
+        catch
+        {
+            monitor?.Dispose();
+            xfrm?.Dispose();
+            @namespace.Dispose();
+            throw;
+        }
+    }
+
+    public Socket OpenIkeSocket(IPEndPoint local) => _host.OpenSocket(local, false);
+
+    public Socket OpenEncapsulationSocket(IPEndPoint local) => _host.OpenSocket(local, true);
+
+    /// <summary>Deletes what is left of our states; the policies stay, so what is held stays held.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+        }
+        await _stop.CancelAsync().ConfigureAwait(false);
+        _listening?.Join();
+        lock (_lock)
+        {
+            foreach (KernelConnection connection in _connections.Values)
+            {
+                connection.Resume?.Dispose();
+                Forget(connection);
+                SetFlag(connection, false);
+            }
+            if (_connections.Values.Any(c => c.Policy.AcquirePerCpu))
+                _host.RestoreAcquireExpiry();
+            _connections.Clear();
+        }
+        _xfrm.Dispose();
+        _keys.Dispose();
+        _namespace?.Dispose();
+        _stop.Dispose();
+        _events.Writer.TryComplete();
+    }
+
+    private static XfrmSocket OpenSocket()
+    {
+        try
+        {
+            return XfrmSocket.Open();
+        }
+        catch (PcpuIpsecException e)
+        {
+            throw KernelSupport.NoXfrm(e);
+        }
+    }
+
+    private KernelConnection Required(string connection)
+        => _connections.TryGetValue(KernelIds.RequestIdOf(connection), out KernelConnection? found) && found.Policy.Connection == connection
+            ? found
+            : throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"connection = '{connection}': allowed are those whose traffic is held.");
+
+    /// <summary>An SA of ours that is in the kernel.</summary>
+    private sealed record InstalledSa(SaDirection Direction, string Connection, XfrmState State, ChosenSuite Suite)
+    {
+        public bool SoftReported { get; set; }
+
+        public bool IsFallback => Direction == SaDirection.Outbound && State.Cpu is null;
+    }
+}
+
+/// <summary>What the plane logs.</summary>
+internal static partial class KernelPlaneLog
+{
+    [LoggerMessage(40, LogLevel.Information, "Kernel data plane (XFRM) for the CPUs {Cpus}; SAs by CPU: {PerCpu}")]
+    public static partial void Started(ILogger logger, string cpus, bool perCpu);
+
+    [LoggerMessage(41, LogLevel.Information, "Holding the traffic of {Connection}: {Policies} policies with reqid {RequestId}")]
+    public static partial void Held(ILogger logger, string connection, int policies, uint requestId);
+
+    [LoggerMessage(42, LogLevel.Information, "Took over what was held of {Connection}; {States} SAs that a process before left were deleted")]
+    public static partial void TakenOver(ILogger logger, string connection, int states);
+
+    [LoggerMessage(43, LogLevel.Information, "Released the traffic of {Connection}")]
+    public static partial void Released(ILogger logger, string connection);
+
+    [LoggerMessage(44, LogLevel.Debug, "Installed {Direction} SA {Spi:x8} of {Connection} for CPU {Cpu}")]
+    public static partial void Installed(ILogger logger, SaDirection direction, uint spi, string connection, int? cpu);
+
+    [LoggerMessage(45, LogLevel.Debug, "Removed {Direction} SA {Spi:x8} of {Connection}")]
+    public static partial void Removed(ILogger logger, SaDirection direction, uint spi, string connection);
+
+    [LoggerMessage(46, LogLevel.Warning, "Events of the kernel were lost ({Reason}); SAs and acquires are read anew")]
+    public static partial void EventsLost(ILogger logger, string reason);
+
+    [LoggerMessage(47, LogLevel.Debug, "An acquire of {Connection} could not be taken back and goes by itself: {Reason}")]
+    public static partial void AcquireLeft(ILogger logger, string connection, string reason);
+}

@@ -1,0 +1,29 @@
+using PcpuIpsec.Esp;
+
+namespace PcpuIpsec.Xfrm;
+
+/// <summary>
+/// What tells our policies and states from those of other daemons, also once the process that made them is gone: a request
+/// id that follows from the connection's name. strongSwan counts its own from 1, libreswan from 16384 to 65535.
+/// </summary>
+internal static class KernelIds
+{
+    /// <summary>Request ids from here on, by 28 bits of a hash.</summary>
+    public const uint FirstRequestId = 0x9000_0000;
+
+    /// <summary>
+    /// Policies without a template have no request id; the number by which the kernel knows a policy can be chosen, and has
+    /// the direction in its lowest three bits.
+    /// </summary>
+    public const uint FirstNeighborIndex = 0x5611_0000, FirstPassIndex = 0x5611_1000, LastPassIndex = 0x5611_ffff;
+
+    private const uint HashMask = 0x0fff_ffff;
+
+    public static uint RequestIdOf(string connection) => FirstRequestId | (TrafficHold.TableOf(connection) & HashMask);
+
+    public static bool IsOurs(uint requestId) => (requestId & ~HashMask) == FirstRequestId;
+
+    /// <summary>Whose policy it is; null where it has no template of ours.</summary>
+    public static uint? RequestIdOf(XfrmPolicy policy)
+        => policy.Templates.Count > 0 && IsOurs(policy.Templates[0].RequestId) ? policy.Templates[0].RequestId : null;
+}
