@@ -11,13 +11,11 @@ internal static class DataPlanes
 {
     public static async Task<(IDataPlane Plane, string Reason)> CreateAsync(GatewayOptions options, ILogger log, CancellationToken cancellationToken)
     {
-        string reason = "as asked for";
-        if (options.DataPlane != DataPlaneKind.Embedded)
-        {
-            (KernelDataPlane? kernel, reason) = TryKernel(options, log);
-            if (kernel is not null)
-                return (kernel, reason);
-        }
+        if (options.DataPlane == DataPlaneKind.Kernel)
+            return Kernel(options, log);
+        string reason = options.DataPlane == DataPlaneKind.Embedded
+            ? "as asked for"
+            : "auto takes the embedded one; the kernel's is taken where it is asked for";
         var embedded = new EmbeddedOptions
         {
             Cpus = options.Cpus ?? HostCpus.Allowed(),
@@ -30,31 +28,17 @@ internal static class DataPlanes
         return (await EmbeddedDataPlane.CreateAsync(embedded, cancellationToken), reason);
     }
 
-    /// <summary>The kernel's, where it was asked for or is at least as good as the embedded one; else null, and why.</summary>
-    private static (KernelDataPlane? Plane, string Reason) TryKernel(GatewayOptions options, ILogger log)
+    private static (IDataPlane Plane, string Reason) Kernel(GatewayOptions options, ILogger log)
     {
-        bool asked = options.DataPlane == DataPlaneKind.Kernel;
-        KernelDataPlane plane;
-        try
+        KernelDataPlane plane = KernelDataPlane.Create(new KernelPlaneOptions
         {
-            plane = KernelDataPlane.Create(new KernelPlaneOptions
-            {
-                // Any CPU may send, also one that this process may not run on.
-                Cpus = options.Cpus ?? HostCpus.Online(),
-                NetworkNamespace = options.NetworkNamespace,
-                Logger = log,
-            });
-        }
-        catch (PcpuIpsecException e) when (!asked && e.Error == PcpuIpsecError.HostUnable)
-        {
-            return (null, $"auto takes the embedded one: {e.Message}");
-        }
-        if (plane.Abilities.PerCpuSa)
-            return (plane, asked ? "as asked for" : "auto takes the kernel's: it has ESP and binds SAs to CPUs");
-        const string Old = "this kernel binds no SAs to CPUs (Linux 6.13 and later do)";
-        if (asked)
-            return (plane, $"as asked for; {Old}, so each tunnel has one Child SA");
-        plane.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        return (null, $"auto takes the embedded one: {Old}");
+            // Any CPU may send, also one that this process may not run on.
+            Cpus = options.Cpus ?? HostCpus.Online(),
+            NetworkNamespace = options.NetworkNamespace,
+            Logger = log,
+        });
+        return (plane, plane.Abilities.PerCpuSa
+            ? "as asked for"
+            : "as asked for; this kernel binds no SAs to CPUs (Linux 6.13 and later do), so each tunnel has one Child SA");
     }
 }
