@@ -7,7 +7,7 @@ namespace PcpuIpsec.KernelTests.Guest;
 /// <summary>A test that runs in the VM, and exists nowhere else: <c>dotnet test</c> on the host does not see it.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 [XunitTestCaseDiscoverer("PcpuIpsec.KernelTests.Guest.KernelFactDiscoverer", "PcpuIpsec.KernelTests")]
-public sealed class KernelFactAttribute : FactAttribute
+public class KernelFactAttribute : FactAttribute
 {
     public KernelFactAttribute() => Timeout = GuestMachine.TestLimitMilliseconds;
 
@@ -18,7 +18,7 @@ public sealed class KernelFactAttribute : FactAttribute
 /// <summary>A theory whose rows each are a test in the VM.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 [XunitTestCaseDiscoverer("PcpuIpsec.KernelTests.Guest.KernelTheoryDiscoverer", "PcpuIpsec.KernelTests")]
-public sealed class KernelTheoryAttribute : TheoryAttribute
+public class KernelTheoryAttribute : TheoryAttribute
 {
     public KernelTheoryAttribute() => Timeout = GuestMachine.TestLimitMilliseconds;
 

@@ -1,0 +1,311 @@
+using PcpuIpsec.Gateway;
+using PcpuIpsec.Lab;
+using Xunit.Abstractions;
+
+namespace PcpuIpsec.KernelTests.Peers;
+
+/// <summary>Which SA something is done to.</summary>
+public enum WhichSa
+{
+    PerCpuChild,
+    Fallback,
+    Ike,
+}
+
+/// <summary>
+/// What our gateway and strongSwan have to come through, whatever carries the packets of each. "Initiator" is who sends the
+/// first IKE_SA_INIT, "by" who does what the test is about.
+/// </summary>
+public abstract class StrongSwanScenarios
+{
+    private readonly PeerFixture _fixture;
+    private readonly ITestOutputHelper _output;
+
+    protected StrongSwanScenarios(PeerFixture fixture, ITestOutputHelper output)
+    {
+        _fixture = fixture;
+        _output = output;
+    }
+
+    private protected PeerLab Lab => _fixture.Lab;
+
+    private static StrongSwanOptions PerCpu { get; } = new() { PerCpuSas = "yes" };
+
+    [PeerTheory]
+    [InlineData(End.Us)]
+    [InlineData(End.Peer)]
+    public async Task Without_per_cpu_sas_one_child_sa_carries_the_traffic_of_every_cpu(End initiator)
+    {
+        await using PeerTunnel tunnel = await OpenAsync(new StrongSwanOptions());
+        await tunnel.ConnectAsync(initiator);
+
+        await tunnel.AssertWellAsync();
+
+        TunnelStatus status = await tunnel.StatusAsync();
+        Assert.False(status.IkeSa!.PerResource);
+        Assert.True(Assert.Single(status.ChildSas).IsFallback);
+    }
+
+    [PeerTheory]
+    [InlineData(End.Us)]
+    [InlineData(End.Peer)]
+    public async Task With_per_cpu_sas_the_traffic_of_each_cpu_goes_through_its_own_child_sa(End initiator)
+    {
+        await using PeerTunnel tunnel = await OpenAsync(PerCpu);
+        await tunnel.ConnectAsync(initiator);
+        await tunnel.PerCpuSasAsync();
+        await tunnel.AssertWellAsync();
+
+        await AssertOwnSasAsync(tunnel);
+    }
+
+    [PeerTheory]
+    [CombinatorialEnds]
+    public async Task A_rekeyed_sa_takes_over_without_loss(End initiator, End by, WhichSa which)
+    {
+        await using PeerTunnel tunnel = await OpenAsync(PerCpu);
+        await tunnel.ConnectAsync(initiator);
+        await tunnel.PerCpuSasAsync();
+        await tunnel.AssertWellAsync();
+
+        TunnelStatus before = await tunnel.StatusAsync();
+        ChildSaStatus? child = which switch
+        {
+            WhichSa.PerCpuChild => await tunnel.OurPerCpuSaAsync(),
+            WhichSa.Fallback => await tunnel.OurFallbackAsync(),
+            _ => null,
+        };
+        Task rekeying = (by, child) switch
+        {
+            (End.Us, null) => tunnel.Gateway.RekeyIkeSaAsync(PeerTunnel.Name),
+            (End.Us, _) => tunnel.Gateway.RekeyChildSaAsync(PeerTunnel.Name, child.Number),
+            (_, null) => tunnel.Peer.RekeyIkeAsync(),
+            _ => tunnel.Peer.RekeyChildAsync(await tunnel.AtPeerAsync(child)),
+        };
+        await rekeying;
+        await PeerTunnel.UntilAsync(async () =>
+        {
+            TunnelStatus now = await tunnel.StatusAsync();
+            bool isNew = child is null
+                ? now.IkeSa is { } ike && ike.InitiatorSpi != before.IkeSa!.InitiatorSpi
+                : now.ChildSas.Any(c => c.Number == child.Number && c.InboundSpi != child.InboundSpi && c.Cpu == child.Cpu && c.IsFallback == child.IsFallback);
+            return isNew ? null : "nothing was rekeyed";
+        });
+
+        await tunnel.AssertWellAsync();
+        Assert.Equal(before.ChildSas.Count, (await tunnel.StatusAsync()).ChildSas.Count);
+        await AssertOwnSasAsync(tunnel);
+    }
+
+    [PeerTheory]
+    [CombinatorialEnds]
+    public async Task A_deleted_sa_is_gone_at_both_ends_and_comes_back(End initiator, End by, WhichSa which)
+    {
+        await using PeerTunnel tunnel = await OpenAsync(PerCpu);
+        await tunnel.ConnectAsync(initiator);
+        await tunnel.PerCpuSasAsync();
+        await tunnel.AssertWellAsync();
+
+        TunnelStatus before = await tunnel.StatusAsync();
+        ChildSaStatus? child = which switch
+        {
+            WhichSa.PerCpuChild => await tunnel.OurPerCpuSaAsync(),
+            WhichSa.Fallback => await tunnel.OurFallbackAsync(),
+            _ => null,
+        };
+        Task deleting = (by, child) switch
+        {
+            (End.Us, null) => tunnel.Gateway.CloseTunnelAsync(PeerTunnel.Name),
+            (End.Us, _) => tunnel.Gateway.DeleteChildSaAsync(PeerTunnel.Name, child.Number),
+            (_, null) => tunnel.Peer.DeleteIkeAsync(),
+            _ => tunnel.Peer.DeleteChildAsync(await tunnel.AtPeerAsync(child)),
+        };
+        await deleting;
+        if (child is null)
+        {
+            await PeerTunnel.UntilAsync(async () => (await tunnel.StatusAsync()).IkeSa?.InitiatorSpi == before.IkeSa!.InitiatorSpi ? "we still have the IKE SA" : null);
+            if (by == End.Us || initiator == End.Peer)
+                await tunnel.ConnectAsync(initiator);
+        }
+        else
+        {
+            TunnelStatus after = await tunnel.StatusAsync();
+            Assert.DoesNotContain(after.ChildSas, c => c.InboundSpi == child.InboundSpi);
+        }
+
+        await tunnel.PerCpuSasAsync();
+        await PeerTunnel.UntilAsync(async () => (await tunnel.StatusAsync()).ChildSas.Any(c => c.IsFallback) ? null : "the fallback did not come back");
+        await tunnel.AssertWellAsync();
+        await AssertOwnSasAsync(tunnel);
+    }
+
+    [PeerTheory]
+    [InlineData(End.Us, false)]
+    [InlineData(End.Us, true)]
+    [InlineData(End.Peer, false)]
+    [InlineData(End.Peer, true)]
+    public async Task The_peer_reauthenticates(End initiator, bool makeBeforeBreak)
+    {
+        await Lab.Peer.SetMakeBeforeBreakAsync(makeBeforeBreak);
+        await using PeerTunnel tunnel = await OpenAsync(PerCpu);
+        await tunnel.ConnectAsync(initiator);
+        await tunnel.PerCpuSasAsync();
+        await tunnel.AssertWellAsync();
+        ulong before = (await tunnel.StatusAsync()).IkeSa!.InitiatorSpi;
+
+        await tunnel.Peer.ReauthenticateAsync();
+
+        await PeerTunnel.UntilAsync(async () => (await tunnel.StatusAsync()).IkeSa is { } ike && ike.InitiatorSpi != before ? null : "the IKE SA is the one from before");
+        await tunnel.PerCpuSasAsync();
+        await tunnel.AssertWellAsync();
+        await AssertOwnSasAsync(tunnel);
+    }
+
+    [PeerFact]
+    public async Task A_peer_that_started_anew_and_initiates_replaces_what_we_had_with_it()
+    {
+        await using PeerTunnel tunnel = await OpenAsync(PerCpu);
+        await tunnel.ConnectAsync(End.Peer);
+        await tunnel.PerCpuSasAsync();
+        HashSet<uint> before = [.. (await tunnel.StatusAsync()).ChildSas.Select(c => c.InboundSpi)];
+
+        await tunnel.Peer.KillAsync();
+        await tunnel.Peer.RestartAsync();
+        await Lab.ConfigurePeerAsync(PerCpu);
+        await tunnel.ConnectAsync(End.Peer);
+
+        await PeerTunnel.UntilAsync(async () => (await tunnel.StatusAsync()).ChildSas.Any(c => before.Contains(c.InboundSpi)) ? "we have Child SAs that the peer knows nothing of" : null);
+        await tunnel.PerCpuSasAsync();
+        await tunnel.AssertWellAsync();
+    }
+
+    [PeerFact]
+    public async Task A_peer_that_started_anew_and_waits_is_noticed_and_connected_again()
+    {
+        await using PeerTunnel tunnel = await OpenAsync(PerCpu, o => o with { LivenessInterval = TimeSpan.FromSeconds(1), RetransmitGiveUp = TimeSpan.FromSeconds(3) });
+        await tunnel.ConnectAsync(End.Us);
+        await tunnel.PerCpuSasAsync();
+        ulong before = (await tunnel.StatusAsync()).IkeSa!.InitiatorSpi;
+
+        await tunnel.Peer.KillAsync();
+        await tunnel.Peer.RestartAsync();
+        await Lab.ConfigurePeerAsync(PerCpu);
+
+        await PeerTunnel.UntilAsync(async () => (await tunnel.StatusAsync()).IkeSa is { } ike && ike.InitiatorSpi != before && ike.ResponderSpi != 0 ? null : "we did not connect again");
+        await tunnel.PerCpuSasAsync();
+        await tunnel.AssertWellAsync();
+    }
+
+    [PeerFact]
+    public async Task A_wrong_key_is_told_to_us_where_we_initiate()
+    {
+        await using PeerTunnel tunnel = await OpenAsync(new StrongSwanOptions { Key = "a key that is another one" });
+
+        var e = await Assert.ThrowsAsync<PcpuIpsecException>(() => tunnel.ConnectAsync(End.Us));
+
+        Assert.Equal(PcpuIpsecError.AuthenticationFailed, e.Error);
+        await AssertNothingAsync(tunnel);
+    }
+
+    [PeerFact]
+    public async Task A_wrong_key_is_told_to_the_peer_where_it_initiates()
+    {
+        await using PeerTunnel tunnel = await OpenAsync(new StrongSwanOptions { Key = "a key that is another one" });
+
+        CommandResult initiating = await tunnel.Peer.TryInitiateAsync();
+
+        Assert.NotEqual(0, initiating.ExitCode);
+        Assert.True(tunnel.PeerLog.Contains("received AUTHENTICATION_FAILED notify"));
+        await AssertNothingAsync(tunnel);
+    }
+
+    [PeerTheory]
+    [InlineData(End.Us)]
+    [InlineData(End.Peer)]
+    public async Task Suites_that_have_nothing_in_common_for_IKE_are_told(End initiator)
+    {
+        await using PeerTunnel tunnel = await OpenAsync(
+            new StrongSwanOptions { IkeProposal = "aes256-sha384-modp4096" }, o => o with { IkeSuites = ["aes128gcm16-sha256-x25519"] });
+
+        if (initiator == End.Us)
+            Assert.Equal(PcpuIpsecError.NoProposalChosen, (await Assert.ThrowsAsync<PcpuIpsecException>(() => tunnel.ConnectAsync(End.Us))).Error);
+        else
+            Assert.NotEqual(0, (await tunnel.Peer.TryInitiateAsync()).ExitCode);
+
+        Assert.True(tunnel.PeerLog.Contains(initiator == End.Us ? "received proposals unacceptable" : "received NO_PROPOSAL_CHOSEN notify"));
+        await AssertNothingAsync(tunnel);
+    }
+
+    [PeerTheory]
+    [InlineData(End.Us)]
+    [InlineData(End.Peer)]
+    public async Task Another_group_than_the_one_tried_first_is_asked_for_and_taken(End initiator)
+    {
+        // Each end's first choice is the other's second: the first IKE_SA_INIT gets INVALID_KE_PAYLOAD.
+        await using PeerTunnel tunnel = await OpenAsync(
+            new StrongSwanOptions { IkeProposal = initiator == End.Us ? "aes256-sha256-ecp384" : "aes256-sha256-x25519-ecp384" },
+            o => o with { IkeSuites = initiator == End.Us ? ["aes256-sha256-x25519", "aes256-sha256-ecp384"] : ["aes256-sha256-ecp384"] });
+        await tunnel.ConnectAsync(initiator);
+
+        await tunnel.AssertWellAsync(complaints: "INVALID_KE_PAYLOAD");
+
+        Assert.True(tunnel.PeerLog.Contains("N(INVAL_KE)"));
+    }
+
+    [PeerTheory]
+    [InlineData(End.Us)]
+    [InlineData(End.Peer)]
+    public async Task Wider_selectors_are_narrowed_to_what_both_have(End initiator)
+    {
+        await using PeerTunnel tunnel = await OpenAsync(
+            new StrongSwanOptions { LocalSelector = "10.2.0.0/25" }, o => o with { LocalSelectors = ["10.1.0.0/16"], RemoteSelectors = ["10.2.0.0/16"] });
+        await tunnel.ConnectAsync(initiator);
+
+        await tunnel.AssertWellAsync();
+
+        ChildSaStatus child = await tunnel.OurFallbackAsync();
+        Assert.Equal(["10.1.0.0/24"], child.LocalSelectors.Select(s => s.ToString()));
+        Assert.Equal(["10.2.0.0/25"], child.RemoteSelectors.Select(s => s.ToString()));
+    }
+
+    [PeerTheory]
+    [InlineData(End.Us)]
+    [InlineData(End.Peer)]
+    public async Task Selectors_that_have_nothing_in_common_are_told(End initiator)
+    {
+        await using PeerTunnel tunnel = await OpenAsync(new StrongSwanOptions { LocalSelector = "10.99.0.0/24" });
+
+        if (initiator == End.Us)
+            Assert.Equal(PcpuIpsecError.TrafficSelectorsUnacceptable, (await Assert.ThrowsAsync<PcpuIpsecException>(() => tunnel.ConnectAsync(End.Us))).Error);
+        else
+            Assert.NotEqual(0, (await tunnel.Peer.TryInitiateAsync()).ExitCode);
+
+        Assert.True(tunnel.PeerLog.Contains("TS_UNACCEPT"));
+        Assert.Empty((await tunnel.StatusAsync()).ChildSas);
+        Assert.Empty(tunnel.PeerLog.Warnings);
+    }
+
+    /// <summary>A tunnel that both ends are configured for. What the peer logged about it is shown where the test fails.</summary>
+    private protected Task<PeerTunnel> OpenAsync(StrongSwanOptions theirs, Func<TunnelOptions, TunnelOptions>? ours = null) => Lab.OpenAsync(theirs, ours, _output.WriteLine);
+
+    /// <summary>A round of pings: each of our CPUs' own Child SA carries its packets, and the fallback none.</summary>
+    private protected async Task AssertOwnSasAsync(PeerTunnel tunnel)
+    {
+        IReadOnlyDictionary<uint, long> before = (await tunnel.StatusAsync()).ChildSas.ToDictionary(c => c.OutboundSpi, c => c.PacketsOut);
+        IReadOnlyDictionary<int, int> lost = await Lab.PingAsync(Lab.OurClient, Lab.TheirClient.Address, 10);
+        Assert.All(lost, l => Assert.Equal(0, l.Value));
+
+        IReadOnlyList<ChildSaStatus> after = (await tunnel.StatusAsync()).ChildSas;
+        foreach (int cpu in Lab.Cpus)
+            Assert.Equal(10, after.Where(c => c.Cpu == cpu).Sum(c => c.PacketsOut - before.GetValueOrDefault(c.OutboundSpi)));
+        ChildSaStatus fallback = Assert.Single(after, c => c.IsFallback);
+        Assert.Equal(before[fallback.OutboundSpi], fallback.PacketsOut);
+    }
+
+    private static async Task AssertNothingAsync(PeerTunnel tunnel)
+    {
+        Assert.Empty((await tunnel.StatusAsync()).ChildSas);
+        await PeerTunnel.UntilAsync(async () => (await tunnel.Peer.ListAsync()).Count == 0 ? null : "the peer has an IKE SA");
+        Assert.Empty(tunnel.PeerLog.Warnings);
+    }
+}
