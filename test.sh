@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is needed, builds, checks the format and runs all tests.
 #   ./test.sh               everything but the mutations
+#   ./test.sh --no-vm       without the tests in the VM, whose system takes minutes to make at first, and some to run
 #   ./test.sh --mutations   and the mutations of the protocol, each of which must make a test fail (several minutes)
 # The last line is "N passed, N failed, N skipped"; a step that fails counts as one failed.
 set -euo pipefail
@@ -8,21 +9,27 @@ root="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 # shellcheck source=.ci/setup.sh
 . "$root/.ci/setup.sh"
 
-mutations=false
-case "$*" in
-  '') ;;
-  --mutations) mutations=true ;;
-  *) die "'$*' is no option; --mutations is the only one." ;;
-esac
+mutations=false vm=true
+for option in "$@"; do
+  case "$option" in
+    --mutations) mutations=true ;;
+    --no-vm) vm=false ;;
+    *) die "'$option' is no option; --mutations and --no-vm are." ;;
+  esac
+done
 
 need_root "$@"
 need_home
 need_packages ip:iproute2 iperf3:iperf3 ping:iputils-ping taskset:util-linux nsenter:util-linux setpriv:util-linux flock:util-linux ps:procps tshark:tshark tcpdump:tcpdump
+! "$vm" || need_packages "${vm_packages[@]}"
 need_dotnet
 cd "$root"
 
 passed=0 failed=0 skipped=0
 results="$root/artifacts/test-results"
+vm_results="$root/artifacts/kernel-tests"
+# Seconds: all of it but the mutations, and the part of it that is the VM's.
+limit=3600 vm_limit=1500
 least_coverage=0.90
 
 finished=false
@@ -60,13 +67,28 @@ step() {
 # A grep that finds nothing is no failure here.
 count() { { grep -oE "<UnitTestResult [^>]*outcome=\"($1)\"" "$2" || true; } | wc -l; }
 
+# count_tests folder  Adds what its TRX files hold.
 count_tests() {
   local trx
   while IFS= read -r -d '' trx; do
     passed=$((passed + $(count Passed "$trx")))
     failed=$((failed + $(count 'Failed|Error|Timeout|Aborted' "$trx")))
     skipped=$((skipped + $(count NotExecuted "$trx")))
-  done < <(find "$results" -name '*.trx' -print0)
+  done < <(find "$1" -name '*.trx' -print0)
+}
+
+# The VM's own limits are below that of timeout, which is for what they do not see.
+test_in_vm() {
+  local before="$failed" code=0
+  mkdir -p "$vm_results"
+  rm -rf "${vm_results:?}"/*
+  timeout --foreground --kill-after=10 "$vm_limit" artifacts/bin/PcpuIpsec.KernelTests/release/PcpuIpsec.KernelTests run \
+    --out "$vm_results" --minutes "$((vm_limit / 60 - 1))" 9>&- || code=$?
+  count_tests "$vm_results"
+  if [ "$code" -ne 0 ] && [ "$failed" -eq "$before" ]; then
+    say "FAILED: the tests in the VM broke off with exit code $code"
+    failed=$((failed + 1))
+  fi
 }
 
 check_coverage() {
@@ -89,14 +111,21 @@ step "Checking the format" dotnet format PcpuIpsec.slnx --verify-no-changes --no
 
 say "Testing"
 test_exit=0
-dotnet test PcpuIpsec.slnx -c Release --no-build -v quiet --logger trx --results-directory "$results" \
+test_limit=$((limit - SECONDS))
+! "$vm" || test_limit=$((test_limit - vm_limit))
+timeout --foreground --kill-after=10 "$test_limit" dotnet test PcpuIpsec.slnx -c Release --no-build -v quiet --logger trx --results-directory "$results" \
   --collect "XPlat Code Coverage" --settings tests/coverage.runsettings --blame-hang --blame-hang-timeout 5m --blame-hang-dump-type none 9>&- || test_exit=$?
-count_tests
+count_tests "$results"
 if [ "$passed" -eq 0 ] || { [ "$test_exit" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
   say "FAILED: the test run broke off with exit code $test_exit"
   failed=$((failed + 1))
 fi
 check_coverage || failed=$((failed + 1))
+if "$vm"; then
+  test_in_vm
+else
+  say "Left out by --no-vm: the tests in the VM"
+fi
 
 if "$mutations"; then
   say "Mutating PcpuIpsec.Ike: each change must make a test fail"

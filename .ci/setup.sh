@@ -59,6 +59,10 @@ need_packages() {
   rm -f "$log"
 }
 
+# What makes and boots the VM.
+# shellcheck disable=SC2034
+vm_packages=(qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs)
+
 need_dotnet() {
   local folder sudo_home=
   [ -z "${SUDO_USER:-}" ] || sudo_home="$(getent passwd "$SUDO_USER" | cut -d: -f6)"

@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 namespace PcpuIpsec.KernelTests.Guest;
 
 /// <summary>Tells the console and the host how each test goes, and ends the process where one hangs beyond xunit's own limit.</summary>
-internal sealed class GuestReporter(StreamWriter events, string folder) : IMessageSink, IDisposable
+internal sealed class GuestReporter(StreamWriter events, string folder) : LongLivedMarshalByRefObject, IMessageSink, IDisposable
 {
     private static readonly TimeSpan _graceAfterLimit = TimeSpan.FromSeconds(30);
 

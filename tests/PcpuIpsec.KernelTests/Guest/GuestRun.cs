@@ -41,7 +41,7 @@ internal static class GuestRun
     private static bool IsForVm(ITestCase test)
         => test.TestMethod.Method.GetCustomAttributes(typeof(KernelFactAttribute)).Any() || test.TestMethod.Method.GetCustomAttributes(typeof(KernelTheoryAttribute)).Any();
 
-    private sealed class Discovery : IMessageSink, IDisposable
+    private sealed class Discovery : LongLivedMarshalByRefObject, IMessageSink, IDisposable
     {
         public List<ITestCase> Cases { get; } = [];
 

@@ -11,8 +11,12 @@ internal static class HostProcess
     public static LabProcess Start(LabCommand command) => LabProcess.Start(OwnNamespace, command);
 
     /// <summary>Runs a program to its end; it is killed at the limit.</summary>
+    /// <param name="command">The program.</param>
+    /// <param name="limit">When it is killed.</param>
+    /// <param name="cancellationToken">Kills it, too.</param>
+    /// <param name="name">What a failure calls it; default is the command.</param>
     /// <exception cref="PcpuIpsecException">The limit was reached.</exception>
-    public static async Task<CommandResult> RunAsync(LabCommand command, TimeSpan limit, CancellationToken cancellationToken)
+    public static async Task<CommandResult> RunAsync(LabCommand command, TimeSpan limit, CancellationToken cancellationToken, string? name = null)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(limit);
@@ -24,7 +28,7 @@ internal static class HostProcess
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"'{command}' took longer than {limit.TotalSeconds:F0} s and was killed.");
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"{name ?? $"'{command}'"} took longer than {limit.TotalSeconds:F0} s and was killed.");
         }
     }
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using PcpuIpsec.Lab;
 
 namespace PcpuIpsec.KernelTests.Vm;
@@ -7,15 +9,16 @@ namespace PcpuIpsec.KernelTests.Vm;
 /// A VM from its start to its end: the forky system as a snapshot, the build and the .NET runtime shared read-only, a folder
 /// shared for results. It runs one job, a bash script, and switches off. It dies with us, and at its time limit.
 /// </summary>
-internal sealed class VirtualMachine(ForkyRoot root, Machine machine, string accelerator)
+internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, string accelerator)
 {
-    /// <summary>The end of a job's own line on the console, for those who look for it.</summary>
-    public const string ConsoleLog = "console.log";
+    private const string ConsoleLog = "console.log", JobFile = "job.sh", BegunFile = "begun", ExitCodeFile = "exit-code";
+    private const int MemoryMiB = 3072, Boots = 3;
 
-    private const string JobFile = "job.sh", ExitCodeFile = "exit-code";
-    private const int MemoryMiB = 3072;
-
-    /// <summary>Boots, runs the job and waits for the end.</summary>
+    /// <summary>
+    /// Boots, runs the job and waits for the end. Emulated CPUs that run in parallel may see the kernel patch its own code at
+    /// the wrong moment, which ends a boot now and then (an Oops by int3, seen with QEMU 7.2); so it boots anew, twice at most, as
+    /// long as the job was not begun.
+    /// </summary>
     /// <param name="job">A bash script. It sees the build in /build, the .NET runtime in /dotnet and <paramref name="outputFolder"/> in /out.</param>
     /// <param name="outputFolder">What the job leaves behind, and the console's log.</param>
     /// <param name="limit">When it is killed.</param>
@@ -26,25 +29,35 @@ internal sealed class VirtualMachine(ForkyRoot root, Machine machine, string acc
     public async Task<int?> RunAsync(string job, string outputFolder, TimeSpan limit, Action<string> onLine, CancellationToken cancellationToken)
     {
         Prepare(job, outputFolder);
-        await using var log = new StreamWriter(Path.Combine(outputFolder, ConsoleLog)) { AutoFlush = true };
         var since = Stopwatch.StartNew();
+        for (int boot = 1; ; boot++)
+        {
+            int? exitCode = await RunOnceAsync(outputFolder, limit - since.Elapsed, since, onLine, cancellationToken);
+            if (exitCode is not null || boot == Boots || File.Exists(Path.Combine(outputFolder, BegunFile)))
+                return exitCode;
+            onLine($"The VM ended while it was booting: booting it again ({boot + 1} of {Boots}).");
+        }
+    }
+
+    private async Task<int?> RunOnceAsync(string outputFolder, TimeSpan limit, Stopwatch since, Action<string> onLine, CancellationToken cancellationToken)
+    {
+        await using var log = new StreamWriter(Path.Combine(outputFolder, ConsoleLog), append: true) { AutoFlush = true };
         void Line(string line)
         {
-            // A serial line's end, and what the firmware sends to clear the screen.
-            line = line.TrimEnd('\r');
-            int escape = line.LastIndexOf("\ec", StringComparison.Ordinal);
-            line = escape < 0 ? line : line[(escape + 2)..];
+            line = TerminalSequence().Replace(line, "").TrimEnd('\r');
             lock (log)
                 log.WriteLine($"{since.Elapsed.TotalSeconds,8:F2} {line}");
             if (line.Length > 0)
                 onLine(line);
         }
 
+        if (limit <= TimeSpan.Zero)
+            return null;
         var command = new LabCommand("qemu-system-x86_64", [.. Options(outputFolder), "-serial", "stdio"]) { OnOutputLine = Line, OnErrorLine = Line };
-        CommandResult result = await HostProcess.RunAsync(command, limit, cancellationToken);
+        CommandResult result = await HostProcess.RunAsync(command, limit, cancellationToken, "The VM");
         string exitCode = Path.Combine(outputFolder, ExitCodeFile);
         if (File.Exists(exitCode))
-            return int.Parse(File.ReadAllText(exitCode), System.Globalization.CultureInfo.InvariantCulture);
+            return int.Parse(File.ReadAllText(exitCode), CultureInfo.InvariantCulture);
         if (result.ExitCode != 0)
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"QEMU ended with exit code {result.ExitCode}: {result.Error.Trim()}");
         return null;
@@ -64,7 +77,8 @@ internal sealed class VirtualMachine(ForkyRoot root, Machine machine, string acc
     private static void Prepare(string job, string outputFolder)
     {
         Directory.CreateDirectory(outputFolder);
-        File.Delete(Path.Combine(outputFolder, ExitCodeFile));
+        foreach (string old in (ReadOnlySpan<string>)[ConsoleLog, BegunFile, ExitCodeFile])
+            File.Delete(Path.Combine(outputFolder, old));
         File.WriteAllText(Path.Combine(outputFolder, JobFile), job + "\n");
     }
 
@@ -77,7 +91,7 @@ internal sealed class VirtualMachine(ForkyRoot root, Machine machine, string acc
         .. Share("build", AppContext.BaseDirectory, readOnly: true),
         .. Share("dotnet", DotnetFolder(), readOnly: true),
         .. Share("out", outputFolder, readOnly: false),
-        "-append", "console=ttyS0 root=/dev/vda rw init=/pcpu-boot panic=1 quiet mitigations=off" + machine.KernelOptions(),
+        "-append", "console=ttyS0 root=/dev/vda rw init=/pcpu-boot panic=1 quiet TERM=dumb mitigations=off" + machine.KernelOptions(),
     ];
 
     private static string[] Share(string tag, string folder, bool readOnly) =>
@@ -85,6 +99,10 @@ internal sealed class VirtualMachine(ForkyRoot root, Machine machine, string acc
 
     /// <summary>QEMU takes a comma for an option's end unless it is doubled.</summary>
     private static string Escape(string path) => path.Replace(",", ",,", StringComparison.Ordinal);
+
+    /// <summary>What firmware and systemd send to a terminal: CSI, OSC and DCS sequences and single characters (ECMA-48).</summary>
+    [GeneratedRegex(@"\e\[[0-?]*[ -/]*[@-~]|\e[\]P][^\e\a]*(?:\a|\e\\|$)|\e.")]
+    private static partial Regex TerminalSequence();
 
     /// <summary>The folder of the runtime that this process runs on: …/shared/Microsoft.NETCore.App/10.0.x is below it.</summary>
     private static string DotnetFolder()
