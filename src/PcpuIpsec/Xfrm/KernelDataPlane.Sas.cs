@@ -3,6 +3,7 @@ using PcpuIpsec.DataPlane;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Crypto;
+using PcpuIpsec.Ike.Proposals;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
 
@@ -100,7 +101,7 @@ internal sealed partial class KernelDataPlane
             // The kernel wants a key to read the request, and leaves the one that the state has.
             Span<byte> none = stackalloc byte[128];
             none.Clear();
-            _xfrm.UpdateState(state, sa.Suite, none[..Algorithms.KeyLength(sa.Suite.Encryption, sa.Suite.KeyBits)], none[..(Algorithms.IsAead(sa.Suite.Encryption) ? 0 : Algorithms.KeyLength(sa.Suite.Integrity))]);
+            _xfrm.UpdateState(state, sa.Suite, none[..Algorithms.KeyLength(sa.Suite.Encryption, sa.Suite.KeyBits)], none[..(sa.Suite.Encryption.IsAead() ? 0 : Algorithms.KeyLength(sa.Suite.Integrity))]);
             _sas[state.Id] = sa with { State = state };
             return ValueTask.CompletedTask;
         }

@@ -1,4 +1,3 @@
-using System.Net;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Messages;
 
