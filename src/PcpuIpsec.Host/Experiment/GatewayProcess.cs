@@ -126,8 +126,10 @@ internal sealed class GatewayProcess : IAsyncDisposable
             await StopAsync();
         if (!_process.HasExited)
             await _process.StopAsync(Libc.SIGTERM, TimeSpan.FromSeconds(1));
-        await _process.DisposeAsync();
+        _process.Signal(Libc.SIGKILL);
+        // Its watcher reads the exit code: only then may the process object go.
         await _exited;
+        await _process.DisposeAsync();
     }
 
     private async Task ConfigureAsync(GatewayConfiguration configuration, CancellationToken cancellationToken)
