@@ -20,7 +20,7 @@ done
 
 need_root "$@"
 need_home
-need_packages ip:iproute2 iperf3:iperf3 ping:iputils-ping taskset:util-linux nsenter:util-linux setpriv:util-linux flock:util-linux ps:procps tshark:tshark tcpdump:tcpdump
+need_packages ip:iproute2 iperf3:iperf3 ping:iputils-ping taskset:util-linux nsenter:util-linux setpriv:util-linux flock:util-linux ps:procps tshark:tshark tcpdump:tcpdump cc:gcc cc:libc6-dev
 ! "$vm" || need_packages "${vm_packages[@]}"
 need_dotnet
 cd "$root"

@@ -5,8 +5,8 @@ namespace PcpuIpsec.Netlink;
 /// <summary>Receives what the kernel tells of its own accord; tests put a scripted kernel here.</summary>
 internal interface INetlinkListener : IDisposable
 {
-    /// <summary>Waits for one datagram; 0 or errno. ENOBUFS where some were lost, ECANCELED once woken.</summary>
-    int Receive(Span<byte> buffer, out int length);
+    /// <summary>Receives one datagram; 0 or errno. ENOBUFS where some were lost, ECANCELED once woken, EAGAIN where there is none and no wait.</summary>
+    int Receive(Span<byte> buffer, out int length, bool wait);
 
     /// <summary>Ends the wait, the one under way and every later one. May come from any thread.</summary>
     void Wake();
@@ -42,7 +42,7 @@ internal sealed unsafe class NetlinkListener : INetlinkListener
         }
     }
 
-    public int Receive(Span<byte> buffer, out int length)
+    public int Receive(Span<byte> buffer, out int length, bool wait)
     {
         length = 0;
         Libc.PollDescriptor* descriptors = stackalloc Libc.PollDescriptor[2];
@@ -50,7 +50,7 @@ internal sealed unsafe class NetlinkListener : INetlinkListener
         {
             descriptors[0] = new Libc.PollDescriptor { Fd = _fd, Events = Libc.POLLIN };
             descriptors[1] = new Libc.PollDescriptor { Fd = _wake, Events = Libc.POLLIN };
-            if (Libc.Poll(descriptors, 2, -1) < 0)
+            if (Libc.Poll(descriptors, 2, wait ? -1 : 0) < 0)
             {
                 if (Libc.Errno == Libc.EINTR)
                     continue;
@@ -58,6 +58,8 @@ internal sealed unsafe class NetlinkListener : INetlinkListener
             }
             if (descriptors[1].Returned != 0)
                 return Libc.ECANCELED;
+            if (!wait && descriptors[0].Returned == 0)
+                return Libc.EAGAIN;
 
             Libc.SockAddrNetlink sender;
             uint senderLength = (uint)sizeof(Libc.SockAddrNetlink);

@@ -7,7 +7,7 @@ namespace PcpuIpsec.Xfrm;
 
 /// <summary>
 /// The kernel's events of one network namespace, that of the thread which opened it. To be read by one thread, which blocks
-/// meanwhile; a loss is an event of its own, and reading goes on behind it.
+/// meanwhile; a loss is an event of its own, told once what had come before is read, and reading goes on behind it.
 /// </summary>
 internal sealed class XfrmMonitor(INetlinkListener listener) : IDisposable
 {
@@ -16,6 +16,10 @@ internal sealed class XfrmMonitor(INetlinkListener listener) : IDisposable
 
     // More than any event. Pinned: those of states carry keys, of which the collector is to leave no copy behind.
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(1 << 16, pinned: true);
+
+    // Set from a loss on until the queue is empty. The kernel drops every further event until then and tells of none of them,
+    // so that a reader who looked up the state of things any sooner would miss what came in between.
+    private string? _loss;
 
     /// <summary>Joins groups in the namespace of the calling thread; what happens from then on is kept until it is read.</summary>
     public static XfrmMonitor Open(XfrmGroups groups, int receiveBufferBytes = ReceiveBufferBytes)
@@ -52,7 +56,7 @@ internal sealed class XfrmMonitor(INetlinkListener listener) : IDisposable
     /// <summary>One datagram's events; false once woken.</summary>
     private bool Receive(List<XfrmEvent> events)
     {
-        int errno = listener.Receive(_buffer, out int length);
+        int errno = listener.Receive(_buffer, out int length, wait: _loss is null);
         switch (errno)
         {
             case 0:
@@ -60,10 +64,14 @@ internal sealed class XfrmMonitor(INetlinkListener listener) : IDisposable
             case Libc.ECANCELED:
                 return false;
             case Libc.ENOBUFS:
-                events.Add(new XfrmEventsLost("they came faster than they were read"));
+                _loss = "they came faster than they were read";
+                return true;
+            case Libc.EAGAIN when _loss is { } reason:
+                events.Add(new XfrmEventsLost(reason));
+                _loss = null;
                 return true;
             case Libc.EMSGSIZE:
-                events.Add(new XfrmEventsLost("one was larger than any that is known"));
+                _loss = "one was larger than any that is known";
                 CryptographicOperations.ZeroMemory(_buffer);
                 return true;
             default:

@@ -16,7 +16,7 @@ internal static class XfrmSupport
         string family = XfrmAddress.FamilyOf(state.Destination) == XfrmAddress.IPv6 ? "6" : "4";
         string text = refusal switch
         {
-            { Errno: Libc.ENOSYS } => $"The kernel has no {suite} for ESP",
+            { Errno: Libc.ENOSYS } => $"The kernel has no {suite} for ESP, or no ESP at all",
             { KernelText: "Requested mode not found" } => $"The kernel has no {state.Mode.ToString().ToLowerInvariant()} mode for IPv{family} (CONFIG_INET{(family == "6" ? "6" : "")}_XFRM_MODE)",
             _ => $"The kernel has no ESP for IPv{family}: it was built without CONFIG_INET{(family == "6" ? "6" : "")}_ESP, or its module esp{family} cannot be loaded",
         };
