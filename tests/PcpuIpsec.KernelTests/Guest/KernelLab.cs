@@ -24,7 +24,24 @@ internal sealed class KernelLab : IAsyncDisposable
     public LabHost Sunrise => Network.Sunrise;
 
     public static async Task<KernelLab> CreateAsync(LabOptions? options = null)
-        => new(await LabNetwork.CreateAsync(options ?? new LabOptions(), CancellationToken.None));
+    {
+        var lab = new KernelLab(await LabNetwork.CreateAsync(options ?? new LabOptions(), CancellationToken.None));
+        await MeetAsync(lab.Sunset, lab.West.Red);
+        await MeetAsync(lab.West, lab.East.Black!);
+        await MeetAsync(lab.Sunrise, lab.East.Red);
+        return lab;
+    }
+
+    /// <summary>
+    /// Has neighbors find each other's link-layer address. What is sent before waits in one queue for it, and leaves on the CPU
+    /// that the answer comes in on, whichever CPU sent it.
+    /// </summary>
+    private static async Task MeetAsync(LabHost host, LabInterface neighbor)
+    {
+        var pings = new LabCommand("sh", "-c", $"ping -n -q -c 1 -W 5 {neighbor.Address} && ping -n -q -c 1 -W 5 {neighbor.Address6}");
+        CommandResult result = await host.RunAsync(pings, CancellationToken.None);
+        Assert.True(result.ExitCode == 0, $"{host.Name} does not reach its neighbor: {result.Output}{result.Error}");
+    }
 
     /// <summary>Runs <c>ip</c> in a host: "xfrm state add …".</summary>
     public static async Task<CommandResult> IpAsync(LabHost host, string arguments)

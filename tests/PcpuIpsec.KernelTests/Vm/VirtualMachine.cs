@@ -12,12 +12,17 @@ namespace PcpuIpsec.KernelTests.Vm;
 internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, string accelerator)
 {
     private const string ConsoleLog = "console.log", JobFile = "job.sh", BegunFile = "begun", ExitCodeFile = "exit-code";
-    private const int MemoryMiB = 3072, Boots = 3;
+    private const int MemoryMiB = 3072, Boots = 6;
+
+    /// <summary>What the console says of a kernel that ran into the middle of its own patching.</summary>
+    private const string PatchingFault = "Oops: int3";
+
+    private volatile bool _patchingFault;
 
     /// <summary>
     /// Boots, runs the job and waits for the end. Emulated CPUs that run in parallel may see the kernel patch its own code at
-    /// the wrong moment, which ends a boot now and then (an Oops by int3, seen with QEMU 7.2); so it boots anew, twice at most, as
-    /// long as the job was not begun.
+    /// the wrong moment, which ends it now and then (an Oops by int3, seen with QEMU 7.2, mostly seconds after its start); so it
+    /// boots anew, where the job was not begun, and where it was and the console tells of that fault. The job then begins anew.
     /// </summary>
     /// <param name="job">A bash script. It sees the build in /build, the .NET runtime in /dotnet and <paramref name="outputFolder"/> in /out.</param>
     /// <param name="outputFolder">What the job leaves behind, and the console's log.</param>
@@ -33,9 +38,12 @@ internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, st
         for (int boot = 1; ; boot++)
         {
             int? exitCode = await RunOnceAsync(outputFolder, limit - since.Elapsed, since, onLine, cancellationToken);
-            if (exitCode is not null || boot == Boots || File.Exists(Path.Combine(outputFolder, BegunFile)))
+            bool begun = File.Exists(Path.Combine(outputFolder, BegunFile));
+            if (exitCode is not null || boot == Boots || (begun && !_patchingFault))
                 return exitCode;
-            onLine($"The VM ended while it was booting: booting it again ({boot + 1} of {Boots}).");
+            onLine($"The VM ended {(begun ? "by a fault of the emulation" : "while it was booting")}: booting it again ({boot + 1} of {Boots}).");
+            File.Delete(Path.Combine(outputFolder, BegunFile));
+            _patchingFault = false;
         }
     }
 
@@ -47,8 +55,10 @@ internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, st
             line = TerminalSequence().Replace(line, "").TrimEnd('\r');
             lock (log)
                 log.WriteLine($"{since.Elapsed.TotalSeconds,8:F2} {line}");
-            if (line.Length > 0)
-                onLine(line);
+            if (line.Length == 0)
+                return;
+            _patchingFault |= line.Contains(PatchingFault, StringComparison.Ordinal);
+            onLine(line);
         }
 
         if (limit <= TimeSpan.Zero)
