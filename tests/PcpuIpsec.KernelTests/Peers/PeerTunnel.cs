@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PcpuIpsec.Gateway;
+using PcpuIpsec.KernelTests.Guest;
 
 namespace PcpuIpsec.KernelTests.Peers;
 
@@ -128,6 +129,11 @@ internal sealed class PeerTunnel(PeerLab lab, IpsecGateway gateway, int logged, 
         foreach (PeerChildSa c in (await Peer.ListAsync()).SelectMany(s => s.Children))
             say($"the peer's {c.InboundSpi:x8}-{c.OutboundSpi:x8} CPU {c.Cpu} {c.State}: in {c.PacketsIn}, out {c.PacketsOut}");
         say("the peer's log:\n" + PeerLog.Text);
+        if (lab.Plane == DataPlaneKind.Kernel)
+        {
+            await KernelLab.DumpAsync(lab.Ours, GuestMachine.TestFolder);
+            await KernelLab.DumpAsync(lab.Theirs, GuestMachine.TestFolder);
+        }
         await gateway.RemoveTunnelAsync(Name);
         await gateway.DisposeAsync();
         await Peer.UnloadAsync();

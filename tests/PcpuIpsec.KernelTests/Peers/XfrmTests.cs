@@ -4,11 +4,11 @@ using Xunit.Abstractions;
 
 namespace PcpuIpsec.KernelTests.Peers;
 
-/// <summary>strongSwan on the VM's kernel, and the data plane that our gateway takes there by itself.</summary>
+/// <summary>strongSwan on the VM's kernel, and our gateway on the same.</summary>
 public sealed class XfrmFixture : PeerFixture
 {
     private protected override Task<PeerLab> CreateAsync()
-        => PeerLab.CreateAsync(DataPlaneKind.Auto, StrongSwanPlane.Kernel, new PeerSystem(tree: null, Folder));
+        => PeerLab.CreateAsync(DataPlaneKind.Kernel, StrongSwanPlane.Kernel, new PeerSystem(tree: null, Folder));
 
     private protected override void Keep(StrongSwanLog log) => File.WriteAllText(Path.Combine(GuestMachine.ResultsFolder, "strongswan.log"), log.Text);
 }
