@@ -103,9 +103,6 @@ internal sealed partial class KernelDataPlane
 
     private void Raise(KernelConnection connection, int? cpu, XfrmSelector trigger, XfrmState placeholder)
     {
-        // The others keep their SAs by themselves; their placeholder paces the kernel's asking until one is there.
-        if (!connection.Policy.AcquirePerCpu)
-            return;
         if (cpu is { } number)
         {
             // First the flag: what is taken back would else be raised again by the next packet.
@@ -124,6 +121,7 @@ internal sealed partial class KernelDataPlane
             TakeBack(placeholder);
             return;
         }
+        // There was no SA at all: the placeholder paces the kernel's asking until one takes its place.
         (TrafficSelector local, TrafficSelector remote) = trigger.ToTrafficSelectors();
         _events.Writer.TryWrite(new AcquireRaised(connection.Policy.Connection, cpu, local, remote));
     }

@@ -18,6 +18,16 @@ internal static class XfrmSamples
         InterfaceId = 9,
     };
 
+    /// <summary>A packet's own.</summary>
+    public static XfrmSelector Trigger { get; } = new()
+    {
+        Source = XfrmPrefix.Parse("10.1.0.1/32"),
+        Destination = XfrmPrefix.Parse("10.2.0.1/32"),
+        Protocol = 6,
+        SourcePort = XfrmPort.Exactly(1024),
+        DestinationPort = XfrmPort.Exactly(80),
+    };
+
     public static string SelectorHex { get; } = $"0a020000 {Zeroes(12)} 0a010000 {Zeroes(12)} 0000 0000 0000 0000 0200 18 18 00 000000 00000000 00000000";
 
     public static XfrmTemplate Template(string source, string destination)
