@@ -146,11 +146,18 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
 
     private Task<GatewayPairProcesses> StartAsync(LabNetwork network, Secret key, bool perCpu, CancellationToken cancellationToken)
         => output.StepAsync(perCpu ? "gateways with one Child SA per CPU" : "gateways with one Child SA", 2,
-            () => GatewayPairProcesses.StartAsync(
-                network,
-                Configuration(network.West, network.East, key, perCpu),
-                Configuration(network.East, network.West, key, perCpu),
-                cancellationToken));
+            async () =>
+            {
+                GatewayPairProcesses gateways = await GatewayPairProcesses.StartAsync(
+                    network,
+                    Configuration(network.West, network.East, key, perCpu),
+                    Configuration(network.East, network.West, key, perCpu),
+                    cancellationToken);
+                // The kernel's IPsec takes what has a route; what must not leave in clear is held by now.
+                if (gateways.West.Initial.DataPlane == "kernel")
+                    network.AllowPlaintext();
+                return gateways;
+            });
 
     private GatewayConfiguration Configuration(LabHost here, LabHost there, Secret key, bool perCpu) => new()
     {

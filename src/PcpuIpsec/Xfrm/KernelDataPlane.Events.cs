@@ -118,7 +118,9 @@ internal sealed partial class KernelDataPlane
         }
         else if (HasFallback(connection))
         {
-            TakeBack(placeholder);
+            // Outside what the fallback was negotiated for. Its placeholder would hold up CPUs where these acquire.
+            if (connection.Policy.AcquirePerCpu)
+                TakeBack(placeholder);
             return;
         }
         // There was no SA at all: the placeholder paces the kernel's asking until one takes its place.
