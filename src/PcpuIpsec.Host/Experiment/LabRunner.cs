@@ -6,6 +6,7 @@ using PcpuIpsec.Host.Control;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Lab;
 using PcpuIpsec.Measurement;
+using PcpuIpsec.Xfrm;
 
 namespace PcpuIpsec.Host.Experiment;
 
@@ -44,6 +45,9 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
     {
         if (!Environment.IsPrivilegedProcess)
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, "The lab makes network namespaces and needs root: start it through ./lab.sh, with sudo, or as root.");
+        // Before anything is made: what is missing is one sentence and not a gateway that ended.
+        if (settings.DataPlane == DataPlaneKind.Kernel)
+            KernelSupport.Probe();
     }
 
     private double ExpectedSeconds()

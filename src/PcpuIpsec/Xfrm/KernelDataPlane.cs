@@ -61,7 +61,10 @@ internal sealed partial class KernelDataPlane : IDataPlane
 
     /// <summary>Finds out what the kernel can and opens the sockets.</summary>
     /// <exception cref="PcpuIpsecException">The host lacks something; the message is one sentence that says what.</exception>
-    public static KernelDataPlane Create(KernelPlaneOptions options)
+    public static KernelDataPlane Create(KernelPlaneOptions options) => Create(options, KernelSupport.Probe);
+
+    /// <summary>With another way to find out what the kernel can: policies and acquires are there without ESP too.</summary>
+    internal static KernelDataPlane Create(KernelPlaneOptions options, Func<XfrmSocket, KernelSupport> probe)
     {
         KernelSupport.CheckCapability();
         var @namespace = new NamespaceThread(options.NetworkNamespace);
@@ -69,8 +72,8 @@ internal sealed partial class KernelDataPlane : IDataPlane
         XfrmMonitor? monitor = null;
         try
         {
-            (xfrm, monitor) = @namespace.Run(() => (OpenSocket(), XfrmMonitor.Open(XfrmGroups.Acquire | XfrmGroups.Expire | XfrmGroups.Mapping)));
-            KernelSupport support = KernelSupport.Probe(xfrm);
+            (xfrm, monitor) = @namespace.Run(() => (KernelSupport.OpenSocket(), XfrmMonitor.Open(XfrmGroups.Acquire | XfrmGroups.Expire | XfrmGroups.Mapping)));
+            KernelSupport support = probe(xfrm);
             AcquireExpiry expiry = @namespace.Run(AcquireExpiry.OfThisNamespace);
             var host = new KernelHost(
                 () => @namespace.Run(() => XfrmStatistics.Read() ?? new Dictionary<string, long>()),
@@ -123,18 +126,6 @@ internal sealed partial class KernelDataPlane : IDataPlane
         _namespace?.Dispose();
         _stop.Dispose();
         _events.Writer.TryComplete();
-    }
-
-    private static XfrmSocket OpenSocket()
-    {
-        try
-        {
-            return XfrmSocket.Open();
-        }
-        catch (PcpuIpsecException e)
-        {
-            throw KernelSupport.NoXfrm(e);
-        }
     }
 
     private KernelConnection Required(string connection)

@@ -45,7 +45,7 @@ internal sealed record KernelSupport(bool Direction, bool PerCpu)
         }
         catch (XfrmUnsupportedException e)
         {
-            throw Unable(e.Message);
+            throw Unable($"{KernelName()} has no ESP with AES-GCM for IPv4 (it says \"{e.Refusal.KernelText ?? e.Refusal.Message}\"; CONFIG_INET_ESP and CONFIG_CRYPTO_GCM, or the modules esp4 and gcm, are missing), which the embedded data plane does without.");
         }
         catch (NetlinkException e) when (e.Errno == Libc.EPERM)
         {
@@ -59,6 +59,28 @@ internal sealed record KernelSupport(bool Direction, bool PerCpu)
         }
     }
 
+    /// <summary>Finds out what the kernel can do in the calling thread's network namespace, and leaves nothing behind.</summary>
+    /// <exception cref="PcpuIpsecException">Something is missing; the message is one sentence that says what.</exception>
+    public static KernelSupport Probe()
+    {
+        CheckCapability();
+        using XfrmSocket xfrm = OpenSocket();
+        return Probe(xfrm);
+    }
+
+    /// <summary>XFRM in the calling thread's network namespace.</summary>
+    public static XfrmSocket OpenSocket()
+    {
+        try
+        {
+            return XfrmSocket.Open();
+        }
+        catch (PcpuIpsecException e)
+        {
+            throw Unable($"{KernelName()} has no XFRM for user space (CONFIG_XFRM_USER): {e.Message}");
+        }
+    }
+
     /// <summary>CAP_NET_ADMIN, which all of XFRM needs.</summary>
     public static void CheckCapability()
     {
@@ -66,9 +88,7 @@ internal sealed record KernelSupport(bool Direction, bool PerCpu)
             throw Unable("CAP_NET_ADMIN is missing (XFRM's states and policies): run as root or give the process that capability.");
     }
 
-    /// <summary>The kernel has no XFRM at all, or none that user space can set.</summary>
-    public static PcpuIpsecException NoXfrm(PcpuIpsecException e)
-        => Unable($"this kernel has no XFRM for user space (CONFIG_XFRM_USER): {e.Message}");
+    private static string KernelName() => $"Linux {Environment.OSVersion.Version.ToString(3)}";
 
     private static PcpuIpsecException Unable(string why) => new(PcpuIpsecError.HostUnable, $"The kernel data plane cannot be had: {why}");
 }

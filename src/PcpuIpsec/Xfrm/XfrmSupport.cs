@@ -26,4 +26,7 @@ internal static class XfrmSupport
 
 /// <summary>The kernel lacks ESP, a mode or a cipher.</summary>
 internal sealed class XfrmUnsupportedException(string message, NetlinkException refusal)
-    : PcpuIpsecException(PcpuIpsecError.HostUnable, message, refusal);
+    : PcpuIpsecException(PcpuIpsecError.HostUnable, message, refusal)
+{
+    public NetlinkException Refusal { get; } = refusal;
+}

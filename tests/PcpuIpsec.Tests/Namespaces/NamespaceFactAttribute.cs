@@ -10,7 +10,7 @@ public sealed class NamespaceFactAttribute : FactAttribute
             Skip = missing;
     }
 
-    private static string? Missing(string[] programs)
+    internal static string? Missing(string[] programs)
     {
         // capability.h: CAP_NET_ADMIN 12, CAP_NET_RAW 13, CAP_SYS_ADMIN 21.
         const ulong Needed = (1UL << 12) | (1UL << 13) | (1UL << 21);
@@ -19,5 +19,16 @@ public sealed class NamespaceFactAttribute : FactAttribute
             return "needs CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW";
         string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':');
         return programs.FirstOrDefault(p => !folders.Any(f => File.Exists(Path.Combine(f, p)))) is { } program ? $"needs {program}" : null;
+    }
+}
+
+/// <summary>A theory in namespaces of its own; skipped where the process may not make any.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class NamespaceTheoryAttribute : TheoryAttribute
+{
+    public NamespaceTheoryAttribute()
+    {
+        if (NamespaceFactAttribute.Missing(["ip"]) is { } missing)
+            Skip = missing;
     }
 }
