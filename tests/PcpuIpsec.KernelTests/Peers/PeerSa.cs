@@ -10,7 +10,7 @@ internal sealed record PeerIkeSa(int UniqueId, string State, ulong InitiatorSpi,
         sa.Require("state"),
         ulong.Parse(sa.Require("initiator-spi"), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
         ulong.Parse(sa.Require("responder-spi"), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
-        sa.Sections.TryGetValue("child-sas", out ViciSection? children) ? [.. children.Sections.Values.Select(PeerChildSa.Read)] : []);
+        sa.Section("child-sas") is { } children ? [.. children.Sections.Select(PeerChildSa.Read)] : []);
 }
 
 /// <summary>A Child SA as strongSwan lists it; its "in" is our "out".</summary>

@@ -8,9 +8,8 @@ namespace PcpuIpsec.KernelTests.Peers;
 /// <summary>A strongSwan in a lab host: its IKE daemon, with a configuration, a control socket and a log of its own.</summary>
 internal sealed class StrongSwan : IAsyncDisposable
 {
-    private const string SocketFile = "charon.vici", SettingsFile = "strongswan.conf", ConnectionsFile = "swanctl.conf", LogFile = "charon.log";
+    private const string SocketFile = "charon.vici", SettingsFile = "strongswan.conf", LogFile = "charon.log";
     private static readonly TimeSpan _startTimeout = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan _commandTimeout = TimeSpan.FromSeconds(60);
 
     private readonly LabHost _host;
     private readonly PeerSystem _system;
@@ -28,6 +27,10 @@ internal sealed class StrongSwan : IAsyncDisposable
     /// <summary>All that the daemon logged, over restarts.</summary>
     public StrongSwanLog Log => new(File.Exists(_system.Outside(LogFile)) ? ReadShared(_system.Outside(LogFile)) : "");
 
+    private ViciClient Vici => new(_system.Outside(SocketFile));
+
+    private static ViciSection Initiation => new() { { "ike", StrongSwanOptions.Connection }, { "child", StrongSwanOptions.Child }, { "timeout", "30000" } };
+
     /// <summary>Starts the daemon and waits until it can be spoken to.</summary>
     /// <param name="host">Where it runs.</param>
     /// <param name="system">Where its programs and files are.</param>
@@ -40,52 +43,52 @@ internal sealed class StrongSwan : IAsyncDisposable
     }
 
     /// <summary>How it reauthenticates from now on.</summary>
-    public Task SetMakeBeforeBreakAsync(bool makeBeforeBreak)
+    public async Task SetMakeBeforeBreakAsync(bool makeBeforeBreak)
     {
         WritePrivate(_system.Outside(SettingsFile), Settings(_system, _plane, makeBeforeBreak));
-        return SwanctlAsync("--reload-settings");
+        await Vici.CallAsync("reload-settings", []);
     }
 
     /// <summary>Replaces what it is configured with.</summary>
     public async Task LoadAsync(StrongSwanOptions options, LabHost peer)
     {
-        WritePrivate(_system.Outside(ConnectionsFile), options.Write(_host, peer));
-        await SwanctlAsync("--load-all", "--file", _system.Inside(ConnectionsFile), "--clear");
+        await Vici.CallAsync("clear-creds", []);
+        await Vici.CallAsync("load-shared", options.Secret(_host, peer));
+        await Vici.CallAsync("load-conn", new() { { StrongSwanOptions.Connection, options.Configuration(_host, peer) } });
     }
 
     /// <summary>Takes its configuration away, and with it what it holds traffic by.</summary>
-    public Task UnloadAsync()
+    public async Task UnloadAsync()
     {
-        WritePrivate(_system.Outside(ConnectionsFile), "connections {\n}\n");
-        return SwanctlAsync("--load-all", "--file", _system.Inside(ConnectionsFile), "--clear");
+        await Vici.CallAsync("unload-conn", new() { { "name", StrongSwanOptions.Connection } });
+        await Vici.CallAsync("clear-creds", []);
     }
 
-    public Task InitiateAsync() => SwanctlAsync("--initiate", "--ike", StrongSwanOptions.Connection, "--child", StrongSwanOptions.Child, "--timeout", "30");
+    public Task InitiateAsync() => Vici.CallAsync("initiate", Initiation);
 
-    /// <summary>Initiates where that is to fail; what swanctl said.</summary>
-    public async Task<CommandResult> TryInitiateAsync()
-        => await RunAsync("--initiate", "--ike", StrongSwanOptions.Connection, "--child", StrongSwanOptions.Child, "--timeout", "30");
+    /// <summary>Initiates where that is to fail; whether it did.</summary>
+    public async Task<bool> FailsToInitiateAsync() => (await Vici.TryAsync("initiate", Initiation))["success"] == "no";
 
-    public Task RekeyIkeAsync() => SwanctlAsync("--rekey", "--ike", StrongSwanOptions.Connection);
+    public Task RekeyIkeAsync() => Vici.CallAsync("rekey", new() { { "ike", StrongSwanOptions.Connection } });
 
-    public Task ReauthenticateAsync() => SwanctlAsync("--rekey", "--ike", StrongSwanOptions.Connection, "--reauth");
+    public Task ReauthenticateAsync() => Vici.CallAsync("rekey", new() { { "ike", StrongSwanOptions.Connection }, { "reauth", "yes" } });
 
-    public Task RekeyChildAsync(PeerChildSa child) => SwanctlAsync("--rekey", "--child-id", Number(child.UniqueId));
+    public Task RekeyChildAsync(PeerChildSa child) => Vici.CallAsync("rekey", new() { { "child-id", Number(child.UniqueId) } });
 
-    public Task DeleteChildAsync(PeerChildSa child) => SwanctlAsync("--terminate", "--child-id", Number(child.UniqueId), "--timeout", "20");
+    public Task DeleteChildAsync(PeerChildSa child) => Vici.CallAsync("terminate", new() { { "child-id", Number(child.UniqueId) }, { "timeout", "20000" } });
 
-    public Task DeleteIkeAsync() => SwanctlAsync("--terminate", "--ike", StrongSwanOptions.Connection, "--timeout", "20");
+    public Task DeleteIkeAsync() => Vici.CallAsync("terminate", new() { { "ike", StrongSwanOptions.Connection }, { "timeout", "20000" } });
 
     /// <summary>Deletes all IKE SAs; it is no failure where there are none.</summary>
     public async Task DeleteAllAsync()
     {
         foreach (PeerIkeSa sa in await ListAsync())
-            await RunAsync("--terminate", "--ike-id", Number(sa.UniqueId), "--force", "--timeout", "2");
+            await Vici.TryAsync("terminate", new() { { "ike-id", Number(sa.UniqueId) }, { "force", "yes" }, { "timeout", "2000" } });
     }
 
     /// <summary>The IKE SAs that there are, those on their way in or out included.</summary>
     public async Task<IReadOnlyList<PeerIkeSa>> ListAsync()
-        => [.. ViciSection.Events((await SwanctlAsync("--list-sas", "--raw")).Output, "list-sa").SelectMany(e => e.Sections.Values).Select(PeerIkeSa.Read)];
+        => [.. (await Vici.StreamAsync("list-sas", "list-sa")).SelectMany(e => e.Sections).Select(PeerIkeSa.Read)];
 
     /// <summary>Kills the daemon without a word to its peer, as a machine does that loses its power.</summary>
     public async Task KillAsync()
@@ -129,16 +132,6 @@ internal sealed class StrongSwan : IAsyncDisposable
         }
     }
 
-    private async Task<CommandResult> SwanctlAsync(params IReadOnlyList<string> arguments) => (await RunAsync(arguments)).EnsureSuccess();
-
-    private async Task<CommandResult> RunAsync(params IReadOnlyList<string> arguments)
-    {
-        using var timeout = new CancellationTokenSource(_commandTimeout);
-        // env: swanctl reads the settings too, for its plugins.
-        return await _host.RunAsync(
-            _system.Command("/usr/bin/env", ["STRONGSWAN_CONF=" + _system.Inside(SettingsFile), "/usr/sbin/swanctl", .. arguments, "--uri", "unix://" + _system.Inside(SocketFile)]), timeout.Token);
-    }
-
     private static string Settings(PeerSystem system, StrongSwanPlane plane, bool makeBeforeBreak) => $$"""
         charon-systemd {
           load = random nonce aes sha1 sha2 hmac kdf openssl gcm curve25519 pem pkcs1 pubkey x509 {{(plane == StrongSwanPlane.Process ? "kernel-libipsec " : "")}}kernel-netlink socket-default vici
@@ -164,10 +157,6 @@ internal sealed class StrongSwan : IAsyncDisposable
           }
           make_before_break = {{(makeBeforeBreak ? "yes" : "no")}}
         }
-        swanctl {
-          load = random nonce sha1 sha2 hmac openssl pem pkcs1 pubkey x509
-        }
-
         """;
 
     private static void WritePrivate(string path, string text)

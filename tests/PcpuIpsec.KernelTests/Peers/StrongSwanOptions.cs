@@ -1,4 +1,3 @@
-using System.Text;
 using PcpuIpsec.Lab;
 
 namespace PcpuIpsec.KernelTests.Peers;
@@ -36,69 +35,41 @@ internal sealed record StrongSwanOptions
     /// <summary>Null: the network behind us.</summary>
     public string? RemoteSelector { get; init; }
 
-    /// <summary>Other settings of the connection, as "name = value".</summary>
-    public IReadOnlyList<string> ConnectionSettings { get; init; } = [];
-
-    /// <summary>Other settings of the child.</summary>
-    public IReadOnlyList<string> ChildSettings { get; init; } = [];
-
-    /// <summary>The swanctl.conf.</summary>
-    public string Write(LabHost here, LabHost there)
+    /// <summary>The connection, as swanctl.conf has it below <c>connections</c>.</summary>
+    public ViciSection Configuration(LabHost here, LabHost there) => new()
     {
-        var text = new StringBuilder();
-        text.Append($$"""
-            connections {
-              {{Connection}} {
-                version = 2
-                local_addrs = {{here.Address}}
-                remote_addrs = {{there.Address}}
-                proposals = {{IkeProposal}}
-                encap = {{(Encapsulate ? "yes" : "no")}}
-                mobike = no
-                rekey_time = 0
-
-            """);
-        Append(text, "    ", ConnectionSettings);
-        text.Append($$"""
-                local {
-                  auth = psk
-                  id = {{here.Address}}
-                }
-                remote {
-                  auth = psk
-                  id = {{there.Address}}
-                }
-                children {
-                  {{Child}} {
-                    local_ts = {{LocalSelector ?? here.Red.Network.ToString()}}
-                    remote_ts = {{RemoteSelector ?? there.Red.Network.ToString()}}
-                    esp_proposals = {{EspProposal}}
-                    rekey_time = 0
-                    per_cpu_sas = {{PerCpuSas}}
-                    start_action = {{(PerCpuSas == "no" ? "none" : "trap")}}
-
-            """);
-        Append(text, "        ", ChildSettings);
-        text.Append($$"""
-                  }
-                }
-              }
+        { "version", "2" },
+        { "local_addrs", [here.Address.ToString()] },
+        { "remote_addrs", [there.Address.ToString()] },
+        { "proposals", [IkeProposal] },
+        { "encap", Encapsulate ? "yes" : "no" },
+        { "mobike", "no" },
+        { "rekey_time", "0" },
+        { "local", new ViciSection { { "auth", "psk" }, { "id", here.Address.ToString() } } },
+        { "remote", new ViciSection { { "auth", "psk" }, { "id", there.Address.ToString() } } },
+        {
+            "children", new ViciSection
+            {
+                {
+                    Child, new ViciSection
+                    {
+                        { "local_ts", [LocalSelector ?? here.Red.Network.ToString()] },
+                        { "remote_ts", [RemoteSelector ?? there.Red.Network.ToString()] },
+                        { "esp_proposals", [EspProposal] },
+                        { "rekey_time", "0" },
+                        { "per_cpu_sas", PerCpuSas },
+                        { "start_action", PerCpuSas == "no" ? "none" : "trap" },
+                    }
+                },
             }
-            secrets {
-              ike-lab {
-                secret = "{{Key}}"
-                id-here = {{here.Address}}
-                id-there = {{there.Address}}
-              }
-            }
+        },
+    };
 
-            """);
-        return text.ToString();
-    }
-
-    private static void Append(StringBuilder text, string indent, IReadOnlyList<string> settings)
+    /// <summary>The key.</summary>
+    public ViciSection Secret(LabHost here, LabHost there) => new()
     {
-        foreach (string setting in settings)
-            text.Append(indent).Append(setting).Append('\n');
-    }
+        { "type", "IKE" },
+        { "data", Key },
+        { "owners", [here.Address.ToString(), there.Address.ToString()] },
+    };
 }
