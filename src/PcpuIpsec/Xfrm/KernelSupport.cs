@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using PcpuIpsec.Esp;
+using PcpuIpsec.Ike.Crypto;
 using PcpuIpsec.Ike.Proposals;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
@@ -12,6 +13,14 @@ namespace PcpuIpsec.Xfrm;
 /// <param name="PerCpu">It binds states to CPUs, XFRMA_SA_PCPU (6.13).</param>
 internal sealed record KernelSupport(bool Direction, bool PerCpu)
 {
+    /// <summary>What is tried, one after the other: a kernel may be built without any of them and still have ESP.</summary>
+    private static readonly ChosenSuite[] _suites =
+    [
+        new(EncryptionAlgorithm.ENCR_AES_GCM_16, 128, IntegrityAlgorithm.NONE, null, KeyExchangeMethod.NONE, Esn: false),
+        new(EncryptionAlgorithm.ENCR_AES_CBC, 128, IntegrityAlgorithm.AUTH_HMAC_SHA2_256_128, null, KeyExchangeMethod.NONE, Esn: false),
+        new(EncryptionAlgorithm.ENCR_CHACHA20_POLY1305, 256, IntegrityAlgorithm.NONE, null, KeyExchangeMethod.NONE, Esn: false),
+    ];
+
     /// <summary>
     /// Adds a state between two addresses that are nobody's (RFC 5737), reads it back and deletes it. Kernels ignore attributes
     /// that they do not know, so only what comes back is there.
@@ -32,20 +41,20 @@ internal sealed record KernelSupport(bool Direction, bool PerCpu)
             // Should the deletion below never come.
             Limits = new XfrmLimits { HardTime = TimeSpan.FromSeconds(10) },
         };
-        var suite = new ChosenSuite(EncryptionAlgorithm.ENCR_AES_GCM_16, 128, IntegrityAlgorithm.NONE, null, KeyExchangeMethod.NONE, Esn: false);
-        Span<byte> key = stackalloc byte[20];
-        RandomNumberGenerator.Fill(key);
         bool added = false;
         try
         {
-            xfrm.AddState(state, suite, key, []);
+            Add(xfrm, state);
             added = true;
             XfrmInstalledState? read = xfrm.FindState(state.Id);
             return new KernelSupport(read?.State.Direction is not null, read?.State.Cpu is not null);
         }
         catch (XfrmUnsupportedException e)
         {
-            throw Unable($"{KernelName()} has no ESP with AES-GCM for IPv4 (it says \"{e.Refusal.KernelText ?? e.Refusal.Message}\"; CONFIG_INET_ESP and CONFIG_CRYPTO_GCM, or the modules esp4 and gcm, are missing), which the embedded data plane does without.");
+            string missing = e.Refusal.Errno == Libc.ENOSYS
+                ? "no cipher for ESP that we know (AES-GCM, AES-CBC with HMAC-SHA-256, ChaCha20-Poly1305: CONFIG_CRYPTO_GCM and others, or their modules, are missing"
+                : "no ESP for IPv4 (CONFIG_INET_ESP, or the module esp4, is missing";
+            throw Unable($"{KernelName()} has {missing}; it says \"{e.Refusal.KernelText ?? e.Refusal.Message}\"), which the embedded data plane does without.");
         }
         catch (NetlinkException e) when (e.Errno == Libc.EPERM)
         {
@@ -53,7 +62,6 @@ internal sealed record KernelSupport(bool Direction, bool PerCpu)
         }
         finally
         {
-            CryptographicOperations.ZeroMemory(key);
             if (added)
                 xfrm.DeleteState(state.Id);
         }
@@ -78,6 +86,34 @@ internal sealed record KernelSupport(bool Direction, bool PerCpu)
         catch (PcpuIpsecException e)
         {
             throw Unable($"{KernelName()} has no XFRM for user space (CONFIG_XFRM_USER): {e.Message}");
+        }
+    }
+
+    /// <summary>Adds it with the first suite that the kernel takes.</summary>
+    private static void Add(XfrmSocket xfrm, XfrmState state)
+    {
+        Span<byte> random = stackalloc byte[64];
+        RandomNumberGenerator.Fill(random);
+        try
+        {
+            foreach (ChosenSuite suite in _suites)
+            {
+                int encryption = Algorithms.KeyLength(suite.Encryption, suite.KeyBits);
+                int integrity = suite.Encryption.IsAead() ? 0 : Algorithms.KeyLength(suite.Integrity);
+                try
+                {
+                    xfrm.AddState(state, suite, random[..encryption], random.Slice(encryption, integrity));
+                    return;
+                }
+                catch (XfrmUnsupportedException e) when (e.Refusal.Errno == Libc.ENOSYS && suite != _suites[^1])
+                {
+                    // This cipher is missing; ESP itself it did not come to.
+                }
+            }
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(random);
         }
     }
 

@@ -17,6 +17,9 @@ namespace PcpuIpsec.KernelTests.Guest;
 /// <param name="Text">All that ip tells.</param>
 internal sealed partial record KernelSa(string Source, string Destination, uint Spi, string? Direction, int? Cpu, long Bytes, long Packets, long Replays, long Failures, string Text)
 {
+    /// <summary>The source port of ESP in UDP; null where it is plain ESP.</summary>
+    public int? UdpSourcePort => EncapsulationPattern().Match(Text) is { Success: true } match ? (int)Number(match, 1) : null;
+
     public static async Task<IReadOnlyList<KernelSa>> ReadAsync(LabHost host)
         => Parse((await KernelLab.IpAsync(host, "-s xfrm state list nokeys")).EnsureSuccess().Output);
 
@@ -62,6 +65,9 @@ internal sealed partial record KernelSa(string Source, string Destination, uint 
 
     [GeneratedRegex(@"\bpcpu-num (\d+)")]
     private static partial Regex CpuPattern();
+
+    [GeneratedRegex(@"\bencap type espinudp sport (\d+)")]
+    private static partial Regex EncapsulationPattern();
 
     [GeneratedRegex(@"lifetime current:\s+(\d+)\(bytes\), (\d+)\(packets\)")]
     private static partial Regex Carried();

@@ -14,41 +14,68 @@ internal sealed class GatewayPair : IAsyncDisposable
 
     private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(60);
 
-    private readonly Func<TunnelOptions, LabHost, LabHost, TunnelOptions> _options;
+    private GatewayPair(IpsecGateway west, IpsecGateway east) => (West, East) = (west, east);
 
-    private GatewayPair(KernelLab lab, Func<TunnelOptions, LabHost, LabHost, TunnelOptions> options) => (Lab, _options) = (lab, options);
+    public IpsecGateway West { get; }
 
-    public KernelLab Lab { get; }
-
-    public IpsecGateway West { get; private set; } = null!;
-
-    public IpsecGateway East { get; private set; } = null!;
+    public IpsecGateway East { get; }
 
     /// <summary>Starts both gateways; nobody initiates yet.</summary>
     /// <param name="lab">Where.</param>
     /// <param name="options">Changes the options of a tunnel, which has one Child SA a CPU and is not rekeyed by itself, by where it is and where its peer is.</param>
     public static async Task<GatewayPair> StartAsync(KernelLab lab, Func<TunnelOptions, LabHost, LabHost, TunnelOptions>? options = null)
     {
-        var pair = new GatewayPair(lab, options ?? ((o, _, _) => o));
-        lab.Network.AllowPlaintext();
+        IpsecGateway west = await StartOneAsync(lab, lab.West, options);
         try
         {
-            pair.West = await pair.StartOneAsync(lab.West, lab.East);
-            pair.East = await pair.StartOneAsync(lab.East, lab.West);
-            return pair;
+            return new GatewayPair(west, await StartOneAsync(lab, lab.East, options));
         }
         catch
         {
-            await pair.DisposeAsync();
+            await west.DisposeAsync();
             throw;
         }
     }
 
-    /// <summary>West initiates; returns once each CPU of both has its Child SA, or with those on demand the fallback.</summary>
+    /// <summary>Starts the gateway of one host.</summary>
+    public static async Task<IpsecGateway> StartOneAsync(KernelLab lab, LabHost here, Func<TunnelOptions, LabHost, LabHost, TunnelOptions>? options = null)
+    {
+        lab.Network.AllowPlaintext();
+        LabHost there = here == lab.West ? lab.East : lab.West;
+        using Secret key = Secret.CopyOf("the lab's own pre-shared key"u8);
+        var tunnel = new TunnelOptions
+        {
+            Name = Tunnel,
+            LocalAddress = here.Address,
+            RemoteAddress = there.Address,
+            PreSharedKey = key,
+            LocalSelectors = [here.Red.Network.ToString()],
+            RemoteSelectors = [there.Red.Network.ToString()],
+            PerCpu = new PerCpuOptions(),
+            ChildRekeyTime = null,
+            IkeRekeyTime = null,
+            ReplayWindow = 1024,
+        };
+        return await IpsecGateway.StartAsync(new GatewayOptions
+        {
+            DataPlane = DataPlaneKind.Kernel,
+            NetworkNamespace = here.Namespace.Path,
+            Tunnels = [options?.Invoke(tunnel, here, there) ?? tunnel],
+        });
+    }
+
+    /// <summary>West initiates; returns once both have their fallbacks.</summary>
     public async Task ConnectAsync()
     {
         using var timeout = new CancellationTokenSource(_timeout);
         await West.ConnectAsync(Tunnel, timeout.Token);
+        await East.ConnectAsync(Tunnel, timeout.Token);
+    }
+
+    /// <summary>Waits until each CPU of both has its Child SA.</summary>
+    public async Task PerCpuSasAsync()
+    {
+        using var timeout = new CancellationTokenSource(_timeout);
         await Task.WhenAll(West.WaitForChildSasAsync(Tunnel, timeout.Token), East.WaitForChildSasAsync(Tunnel, timeout.Token));
     }
 
@@ -62,43 +89,9 @@ internal sealed class GatewayPair : IAsyncDisposable
     public static async Task<ChildSaStatus> FallbackAsync(IpsecGateway gateway)
         => Assert.Single((await StatusAsync(gateway)).ChildSas, c => c.IsFallback);
 
-    /// <summary>The options of the tunnel at one end; the key in it is the caller's to dispose.</summary>
-    public TunnelOptions OptionsOf(LabHost here, LabHost there) => _options(
-        new TunnelOptions
-        {
-            Name = Tunnel,
-            LocalAddress = here.Address,
-            RemoteAddress = there.Address,
-            PreSharedKey = Secret.CopyOf("the lab's own pre-shared key"u8),
-            LocalSelectors = [here.Red.Network.ToString()],
-            RemoteSelectors = [there.Red.Network.ToString()],
-            PerCpu = new PerCpuOptions(),
-            ChildRekeyTime = null,
-            IkeRekeyTime = null,
-            ReplayWindow = 1024,
-        },
-        here,
-        there);
-
-    public async Task RestartWestAsync()
-    {
-        await West.DisposeAsync();
-        West = await StartOneAsync(Lab.West, Lab.East);
-    }
-
     public async ValueTask DisposeAsync()
     {
-        // Either may not have been started.
-        if (West is { } west)
-            await west.DisposeAsync();
-        if (East is { } east)
-            await east.DisposeAsync();
-    }
-
-    private async Task<IpsecGateway> StartOneAsync(LabHost here, LabHost there)
-    {
-        TunnelOptions tunnel = OptionsOf(here, there);
-        using Secret? key = tunnel.PreSharedKey;
-        return await IpsecGateway.StartAsync(new GatewayOptions { DataPlane = DataPlaneKind.Kernel, NetworkNamespace = here.Namespace.Path, Tunnels = [tunnel] });
+        await West.DisposeAsync();
+        await East.DisposeAsync();
     }
 }

@@ -6,9 +6,11 @@ using Xunit.Abstractions;
 
 namespace PcpuIpsec.KernelTests.Plane;
 
-/// <summary>Two of our gateways and the packets of four CPUs in both directions.</summary>
+/// <summary>Two of our gateways and the packets of four CPUs.</summary>
 public sealed class PlaneTrafficTests(ITestOutputHelper output)
 {
+    private const int PacketsPerSecond = 1000, Rekeys = 20;
+
     private static readonly IReadOnlyList<int> _cpus = HostCpus.Online();
 
     [KernelFact]
@@ -17,39 +19,130 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
         await using KernelLab lab = await KernelLab.CreateAsync();
         await using GatewayPair pair = await GatewayPair.StartAsync(lab);
         await pair.ConnectAsync();
+        await pair.PerCpuSasAsync();
         await using var errors = new XfrmErrors(lab.West, lab.East);
 
-        TwoWayFlows flows = TwoWayFlows.Start(lab, _cpus, 300);
-        await Task.Delay(TimeSpan.FromSeconds(3));
+        await using TwoWayFlows flows = TwoWayFlows.Start(lab.Sunset, lab.Sunrise, _cpus, 200);
+        await Task.Delay(TimeSpan.FromSeconds(2));
         await flows.StopAsync();
         output.WriteLine(flows.ToString());
 
         flows.AssertNoneLost();
         errors.AssertNone();
-        foreach ((IpsecGateway from, LabHost sender, LabHost receiver, IReadOnlyList<FlowResult> sent) in new[]
+        await AssertOwnSasAsync(pair.West, lab.West, lab.East, flows.Eastward);
+        await AssertOwnSasAsync(pair.East, lab.East, lab.West, flows.Westward);
+    }
+
+    [KernelFact]
+    public async Task No_packet_is_lost_and_no_error_is_counted_from_the_fallback_on_through_twenty_rekeys_under_load()
+    {
+        await using KernelLab lab = await KernelLab.CreateAsync();
+        await using GatewayPair pair = await GatewayPair.StartAsync(lab);
+        await pair.ConnectAsync();
+        await using var errors = new XfrmErrors(lab.West, lab.East);
+        var flows = _cpus.Select(cpu => UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu, PacketsPerSecond)).ToList();
+        await pair.PerCpuSasAsync();
+
+        for (int i = 0; i < Rekeys; i++)
         {
-            (pair.West, lab.West, lab.East, flows.Eastward),
-            (pair.East, lab.East, lab.West, flows.Westward),
-        })
-        {
-            IReadOnlyList<KernelSa> leaving = await KernelLab.SasAsync(sender), arriving = await KernelLab.SasAsync(receiver);
-            uint fallback = (await GatewayPair.FallbackAsync(from)).OutboundSpi;
-            Assert.Equal((0, null), Of(leaving, fallback, "out"));
-            Assert.Equal((0, null), Of(arriving, fallback, "in"));
-            foreach (int cpu in _cpus)
+            IpsecGateway gateway = i % 2 == 0 ? pair.West : pair.East;
+            switch (i / 2 % 5)
             {
-                uint spi = (await GatewayPair.OfCpuAsync(from, cpu)).OutboundSpi;
-                Assert.Equal((sent[cpu].Sent, cpu), Of(leaving, spi, "out"));
-                Assert.Equal(sent[cpu].Sent, Of(arriving, spi, "in").Packets);
+                case 0:
+                    await gateway.RekeyIkeSaAsync(GatewayPair.Tunnel);
+                    break;
+                case 1:
+                    await gateway.RekeyChildSaAsync(GatewayPair.Tunnel, (await GatewayPair.FallbackAsync(gateway)).Number);
+                    break;
+                default:
+                    await RekeyCpuAsync(gateway, _cpus[i % _cpus.Count]);
+                    break;
             }
-            // Which of its own CPUs the other end serves it on is its own choice, but each once.
-            Assert.Equal(_cpus, arriving.Where(s => s.Direction == "in" && s.Cpu is not null).Select(s => s.Cpu!.Value).Order());
+        }
+        FlowResult[] results = await Task.WhenAll(flows.Select(f => f.StopAsync()));
+        foreach (UdpFlow flow in flows)
+            await flow.DisposeAsync();
+        foreach (FlowResult result in results)
+            output.WriteLine(result.ToString());
+        await File.WriteAllLinesAsync(Path.Combine(GuestMachine.ResultsFolder, "rekeys-under-load.txt"), results.Select((r, i) => $"CPU {i}, {PacketsPerSecond}/s asked for, {Rekeys} rekeys: {r}"));
+
+        Assert.All(results, r => Assert.True(r.Lost.Count == 0 && r.Duplicates == 0, r + "\n" + errors.Timeline()));
+        errors.AssertNone();
+
+        async Task RekeyCpuAsync(IpsecGateway gateway, int cpu)
+        {
+            ChildSaStatus old = await GatewayPair.OfCpuAsync(gateway, cpu);
+            await gateway.RekeyChildSaAsync(GatewayPair.Tunnel, old.Number);
+            LabHost here = gateway == pair.West ? lab.West : lab.East;
+            IReadOnlyList<KernelSa> sas = await KernelLab.SasAsync(here);
+            ChildSaStatus now = await GatewayPair.OfCpuAsync(gateway, cpu);
+            Assert.NotEqual(old.OutboundSpi, now.OutboundSpi);
+            // The new one sends for the same CPU, and what is under way to the old one still arrives.
+            Assert.Equal(cpu, Assert.Single(sas, s => s.Spi == now.OutboundSpi && s.Direction == "out").Cpu);
+            Assert.Single(sas, s => s.Spi == old.InboundSpi && s.Direction == "in");
         }
     }
 
-    private static (long Packets, int? Cpu) Of(IReadOnlyList<KernelSa> sas, uint spi, string direction)
+    [KernelFact]
+    public async Task A_Child_SA_that_moves_to_another_CPU_is_rekeyed_there_and_no_packet_is_lost()
     {
-        KernelSa sa = Assert.Single(sas, s => s.Spi == spi && s.Direction == direction);
-        return (sa.Packets, sa.Cpu);
+        await using KernelLab lab = await KernelLab.CreateAsync();
+        await using GatewayPair pair = await GatewayPair.StartAsync(lab, (o, _, _) => o with { PerCpu = new PerCpuOptions { Cpus = [0, 1] } });
+        await pair.ConnectAsync();
+        await pair.PerCpuSasAsync();
+        await using var errors = new XfrmErrors(lab.West, lab.East);
+        await using UdpFlow flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 3, rate: 200);
+        ChildSaStatus before = await GatewayPair.OfCpuAsync(pair.West, 1);
+
+        await pair.West.MoveChildSaAsync(GatewayPair.Tunnel, before.Number, 3);
+
+        ChildSaStatus moved = await GatewayPair.OfCpuAsync(pair.West, 3);
+        Assert.Equal(before.Number, moved.Number);
+        Assert.NotEqual(before.OutboundSpi, moved.OutboundSpi);
+        await PlaneWait.UntilAsync(async () => (await KernelLab.SasAsync(lab.West)).Any(s => s.Spi == moved.OutboundSpi && s.Cpu == 3 && s.Packets > 20) ? null : "CPU 3 does not send by the SA that moved there");
+        FlowResult result = await flow.StopAsync();
+        Assert.True(result.Lost.Count == 0, result.ToString());
+        errors.AssertNone();
+    }
+
+    [KernelFact]
+    public async Task Idle_per_CPU_SAs_go_and_come_back_once_the_fallback_carries_traffic()
+    {
+        await using KernelLab lab = await KernelLab.CreateAsync();
+        await using GatewayPair pair = await GatewayPair.StartAsync(lab, (o, _, _) => o with { PerCpu = new PerCpuOptions { IdleTime = TimeSpan.FromSeconds(5) } });
+        await pair.ConnectAsync();
+        await pair.PerCpuSasAsync();
+        await using var errors = new XfrmErrors(lab.West, lab.East);
+
+        await PlaneWait.UntilAsync(async () => (await KernelLab.SasAsync(lab.West)).Count(s => s.Cpu is not null) is > 0 and var left ? $"{left} SAs of CPUs are left" : null);
+        await using UdpFlow flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 2, rate: 200);
+        await PlaneWait.UntilAsync(async () => (await KernelLab.SasAsync(lab.West)).Any(s => s is { Cpu: 2, Direction: "out", Packets: > 20 }) ? null : "CPU 2 does not send by an SA of its own");
+
+        FlowResult result = await flow.StopAsync();
+        Assert.True(result.Lost.Count == 0, result.ToString());
+        errors.AssertNone();
+    }
+
+    /// <summary>What a gateway sent by each CPU is counted on that CPU's SA there, on the same SA at the other end, and on no fallback.</summary>
+    internal static async Task AssertOwnSasAsync(IpsecGateway from, LabHost sender, LabHost receiver, IReadOnlyList<FlowResult> sent)
+    {
+        IReadOnlyList<KernelSa> leaving = await KernelLab.SasAsync(sender), arriving = await KernelLab.SasAsync(receiver);
+        uint fallback = (await GatewayPair.FallbackAsync(from)).OutboundSpi;
+        Assert.Equal((0, null), Of(leaving, fallback, "out"));
+        Assert.Equal((0, null), Of(arriving, fallback, "in"));
+        foreach (int cpu in _cpus)
+        {
+            uint spi = (await GatewayPair.OfCpuAsync(from, cpu)).OutboundSpi;
+            Assert.Equal((sent[cpu].Sent, cpu), Of(leaving, spi, "out"));
+            Assert.Equal(sent[cpu].Sent, Of(arriving, spi, "in").Packets);
+        }
+        // Which of its own CPUs the other end serves it on is its own choice, but each once.
+        Assert.Equal(_cpus, arriving.Where(s => s.Direction == "in" && s.Cpu is not null).Select(s => s.Cpu!.Value).Order());
+
+        static (long Packets, int? Cpu) Of(IReadOnlyList<KernelSa> sas, uint spi, string direction)
+        {
+            KernelSa sa = Assert.Single(sas, s => s.Spi == spi && s.Direction == direction);
+            return (sa.Packets, sa.Cpu);
+        }
     }
 }
