@@ -95,8 +95,8 @@ internal sealed partial class XfrmSocket
         WriteInterfaceId(ref request, state.InterfaceId);
         if (state.Direction is { } direction)
             request.U8(XfrmAttribute.SaDir, (byte)direction);
-        // Only to find the placeholder of that CPU's acquire: reserved SPIs have none.
-        if (state.Cpu is { } cpu)
+        // Only to find the placeholder of that CPU's acquire, which has no direction: reserved SPIs have a direction and no CPU.
+        if (state is { Cpu: { } cpu, Direction: null })
             request.U32(XfrmAttribute.SaPcpu, (uint)cpu);
         return request;
     }

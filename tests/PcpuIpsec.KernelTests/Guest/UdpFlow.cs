@@ -139,6 +139,8 @@ internal sealed class UdpFlow : IAsyncDisposable
     private void Send()
     {
         byte[] datagram = new byte[_length];
+        // Emulated CPUs have better to do than to wake up for nothing.
+        int pause = Math.Max(1, 500 / _rate);
         SocketAddress to = _to.Serialize();
         var clock = Stopwatch.StartNew();
         // Datagrams that a long pause swallowed: a burst that made up for them would lose some by itself.
@@ -164,7 +166,7 @@ internal sealed class UdpFlow : IAsyncDisposable
                     _refused++;
                 }
             }
-            Thread.Sleep(1);
+            Thread.Sleep(pause);
         }
         _seconds = clock.Elapsed.TotalSeconds;
     }
