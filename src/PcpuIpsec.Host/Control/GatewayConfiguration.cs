@@ -84,7 +84,7 @@ internal sealed record GatewayConfiguration
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false), new SecretConverter(reveal) },
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false), new SecretConverter(reveal), new MssClampConverter() },
     };
 }
 
@@ -116,6 +116,10 @@ internal sealed record TunnelConfiguration
     public double? LivenessSeconds { get; init; }
     public double? RetransmitGiveUpSeconds { get; init; }
     public StartAction? StartAction { get; init; }
+    public XfrmInterfaceOptions? XfrmInterface { get; init; }
+    public MssClamp? Mss { get; init; }
+    public IReadOnlyList<string>? Bypass { get; init; }
+    public IReadOnlyList<string>? Discard { get; init; }
 
     public TunnelOptions ToOptions()
     {
@@ -142,6 +146,10 @@ internal sealed record TunnelConfiguration
             LivenessInterval = Seconds(LivenessSeconds, defaults.LivenessInterval),
             RetransmitGiveUp = RetransmitGiveUpSeconds is { } giveUp ? TimeSpan.FromSeconds(giveUp) : defaults.RetransmitGiveUp,
             StartAction = StartAction ?? defaults.StartAction,
+            XfrmInterface = XfrmInterface,
+            Mss = Mss,
+            Bypass = [.. (Bypass ?? []).Select(s => (SelectorOption)s)],
+            Discard = [.. (Discard ?? []).Select(s => (SelectorOption)s)],
         };
     }
 

@@ -73,7 +73,17 @@ internal interface IDataPlane : IAsyncDisposable
 }
 
 /// <summary>What a plane can do.</summary>
-internal sealed record DataPlaneAbilities(bool PerCpuSa, bool PerCpuAcquire, bool TransportMode, bool Encapsulation, bool ReportsFirstInbound);
+internal sealed record DataPlaneAbilities(bool PerCpuSa, bool PerCpuAcquire, bool TransportMode, bool Encapsulation, bool ReportsFirstInbound)
+{
+    /// <summary>It carries <see cref="TrafficPolicy.Interface"/>.</summary>
+    public bool RouteBased { get; init; }
+
+    /// <summary>It carries <see cref="TrafficPolicy.Bypass"/> and <see cref="TrafficPolicy.Discard"/>.</summary>
+    public bool Exceptions { get; init; }
+
+    /// <summary>It carries <see cref="TrafficPolicy.Mss"/>.</summary>
+    public bool MssClamping { get; init; }
+}
 
 /// <summary>What is protected for one connection (RFC 4301 §4.4.1).</summary>
 internal sealed record TrafficPolicy
@@ -91,9 +101,32 @@ internal sealed record TrafficPolicy
     /// </summary>
     public bool AcquirePerCpu { get; init; }
 
-    /// <summary>The XFRM interface that its packets take (XFRMA_IF_ID); 0 where policies alone decide.</summary>
-    public uint InterfaceId { get; init; }
+    /// <summary>The interface that its packets are routed into; null where policies alone decide.</summary>
+    public RoutedInterface? Interface { get; init; }
+
+    /// <summary>The number of that interface (XFRMA_IF_ID); 0 without one.</summary>
+    public uint InterfaceId => Interface?.Id ?? 0;
+
+    /// <summary>Traffic between <see cref="LocalSelectors"/> and these passes in clear, though the policy covers it.</summary>
+    public IReadOnlyList<TrafficSelector> Bypass { get; init; } = [];
+
+    /// <summary>Traffic between <see cref="LocalSelectors"/> and these is dropped.</summary>
+    public IReadOnlyList<TrafficSelector> Discard { get; init; } = [];
+
+    /// <summary>The TCP segment size that this host announces to what the policy covers; null: its own.</summary>
+    public SegmentSize? Mss { get; init; }
 }
+
+/// <summary>An interface of a tunnel (route-based).</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Id">Its number, not 0.</param>
+/// <param name="Mtu">Its MTU; null: what fits into the path's with the SA's overhead.</param>
+/// <param name="Routes">What is routed into it.</param>
+internal sealed record RoutedInterface(string Name, uint Id, int? Mtu, IReadOnlyList<IPNetwork> Routes);
+
+/// <summary>A TCP segment size.</summary>
+/// <param name="Bytes">Null: what fits into a packet of the tunnel.</param>
+internal sealed record SegmentSize(int? Bytes);
 
 /// <summary>The counters of one SA.</summary>
 internal sealed record SaCounters(SaDirection Direction, string Connection, uint Spi, int? Cpu, long Packets, long Bytes, long ReplayDrops, long IntegrityDrops, long OtherDrops, DateTimeOffset? LastUsed);

@@ -76,7 +76,7 @@ internal sealed partial class EmbeddedDataPlane
     }
 
     /// <summary>An address of this host that the policy's local selectors cover; the outer one where it is among them.</summary>
-    private static IPAddress? Own(TrafficPolicy policy, List<LinkAddressEntry> own, AddressFamily family)
+    internal static IPAddress? Own(TrafficPolicy policy, List<LinkAddressEntry> own, AddressFamily family)
     {
         bool Covered(IPAddress address)
         {

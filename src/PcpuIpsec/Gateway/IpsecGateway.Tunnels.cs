@@ -118,6 +118,14 @@ public sealed partial class IpsecGateway
             throw Unable(nameof(TunnelOptions.Mode), "do transport mode");
         if (tunnel.Connection is { ForceEncapsulation: true } && !abilities.Encapsulation)
             throw Unable(nameof(TunnelOptions.ForceEncapsulation), "put ESP in UDP");
+        if (tunnel.Policy is { Interface: not null } && !abilities.RouteBased)
+            throw Unable(nameof(TunnelOptions.XfrmInterface), "take packets from an XFRM interface");
+        if (tunnel.Policy is { Mss: not null } && !abilities.MssClamping)
+            throw Unable(nameof(TunnelOptions.Mss), "set the TCP segment size of routes");
+        if (tunnel.Policy is { Bypass.Count: > 0 } && !abilities.Exceptions)
+            throw Unable(nameof(TunnelOptions.Bypass), "let a part of what it holds pass");
+        if (tunnel.Policy is { Discard.Count: > 0 } && !abilities.Exceptions)
+            throw Unable(nameof(TunnelOptions.Discard), "drop a part of what it holds");
 
         PcpuIpsecException Unable(string field, string what)
             => new(PcpuIpsecError.HostUnable, $"{field}: tunnel '{tunnel.Name}' needs a data plane that can {what}; the {_plane.Name} one cannot");

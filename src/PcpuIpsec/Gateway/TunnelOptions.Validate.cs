@@ -38,6 +38,8 @@ public sealed partial record TunnelOptions
         if (!local.Any(l => remote.Any(r => r.IsIPv6 == l.IsIPv6)))
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"RemoteSelectors: '{string.Join(", ", RemoteSelectors)}' has no address family in common with LocalSelectors '{string.Join(", ", LocalSelectors)}'; allowed are selectors of the same family");
 
+        IReadOnlyList<TrafficSelector> bypass = Exceptions(Bypass, nameof(Bypass), local), discard = Exceptions(Discard, nameof(Discard), local);
+        CheckExceptions(bypass, discard);
         IReadOnlyList<CipherSuite> esp = EspTransforms();
         IReadOnlyList<int> cpus = PerCpuList(onlineCpus, planeCpus);
         var connection = new IkeConnection
@@ -80,6 +82,10 @@ public sealed partial record TunnelOptions
             LocalAddress = LocalAddress,
             RemoteAddress = RemoteAddress,
             AcquirePerCpu = connection.OnDemand,
+            Interface = RoutedInterface(local, remote),
+            Bypass = bypass,
+            Discard = discard,
+            Mss = SegmentSize(remote),
         };
         // Last, so that nothing above has to dispose it.
         return new ValidatedTunnel(connection, policy, Key(), StartAction, RemoteId ?? RemoteAddress.ToString(), Warnings(esp));

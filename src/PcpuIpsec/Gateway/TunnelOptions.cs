@@ -106,6 +106,24 @@ public sealed partial record TunnelOptions
     /// <summary>How long until the peer counts as silent: 1 s to 1 h and longer than <see cref="RetransmitInitial"/>. Default: 25 s.</summary>
     public TimeSpan RetransmitGiveUp { get; init; } = TimeSpan.FromSeconds(25);
 
+    /// <summary>An XFRM interface with routes for this tunnel (route-based, kernel data plane); null, the default: policies alone decide what it carries.</summary>
+    public XfrmInterfaceOptions? XfrmInterface { get; init; }
+
+    /// <summary>
+    /// The TCP segment size that this host announces to the peer's side (kernel data plane); null: <see cref="MssClamp.Auto"/>
+    /// with <see cref="XfrmInterface"/>, else <see cref="MssClamp.Off"/>.
+    /// </summary>
+    public MssClamp? Mss { get; init; }
+
+    /// <summary>
+    /// Traffic between <see cref="LocalSelectors"/> and these passes in clear though the tunnel covers it, such as that of a
+    /// management network (kernel data plane); protocol and ports are the other side's. Default: none.
+    /// </summary>
+    public IReadOnlyList<SelectorOption> Bypass { get; init; } = [];
+
+    /// <summary>Traffic between <see cref="LocalSelectors"/> and these is dropped (kernel data plane); protocol and ports are the other side's. Default: none.</summary>
+    public IReadOnlyList<SelectorOption> Discard { get; init; } = [];
+
     /// <summary>Initiate, or wait for the peer or a packet. Default: wait.</summary>
     public StartAction StartAction { get; init; } = StartAction.Wait;
 }

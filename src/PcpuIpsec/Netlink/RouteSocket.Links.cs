@@ -72,7 +72,8 @@ internal sealed partial class RouteSocket
     /// <param name="interfaceId">IFLA_XFRM_IF_ID, not 0; one to an interface.</param>
     /// <param name="underlay">The device that the outer packets leave by, where hardware offload needs it; null lets the routes decide.</param>
     /// <param name="mtu">In bytes; null leaves the kernel's.</param>
-    public void CreateXfrmInterface(string name, uint interfaceId, int? underlay = null, int? mtu = null)
+    /// <param name="group">IFLA_GROUP, by which its maker knows it again.</param>
+    public void CreateXfrmInterface(string name, uint interfaceId, int? underlay = null, int? mtu = null, uint group = 0)
     {
         if (interfaceId == 0)
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"interface id of {name} = 0: allowed are 1 to {uint.MaxValue}.");
@@ -81,6 +82,8 @@ internal sealed partial class RouteSocket
         request.String(LinkAttribute.Name, CheckName(name));
         if (mtu is { } bytes)
             request.U32(LinkAttribute.Mtu, (uint)bytes);
+        if (group != 0)
+            request.U32(LinkAttribute.Group, group);
         int info = request.BeginNest(LinkAttribute.LinkInfo);
         request.String(LinkAttribute.InfoKind, XfrmKind);
         int data = request.BeginNest(LinkAttribute.InfoData);
@@ -145,8 +148,12 @@ internal sealed partial class RouteSocket
         }
     }
 
+    /// <summary>Whether an interface can have that name.</summary>
+    public static bool IsName(string name)
+        => name.Length is > 0 and <= NameLengthAtMost && !name.AsSpan().ContainsAny(" /:\t\n") && name is not "." and not "..";
+
     private static string CheckName(string name)
-        => name.Length is > 0 and <= NameLengthAtMost && !name.AsSpan().ContainsAny(" /:\t\n") && name is not "." and not ".."
+        => IsName(name)
             ? name
             : throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
                 $"interface name = '{name}': allowed are 1 to {NameLengthAtMost} characters without spaces, '/' and ':'.");
@@ -161,6 +168,7 @@ internal sealed partial class RouteSocket
         int mtu = 0, txQueues = 1, rxQueues = 1;
         int? peer = null;
         uint? interfaceId = null;
+        uint group = 0;
         byte[] address = [];
         foreach (NetlinkAttribute attribute in attributes)
         {
@@ -170,6 +178,7 @@ internal sealed partial class RouteSocket
                 case LinkAttribute.Mtu: mtu = (int)attribute.U32; break;
                 case LinkAttribute.Address: address = attribute.Payload.ToArray(); break;
                 case LinkAttribute.Link: peer = (int)attribute.U32; break;
+                case LinkAttribute.Group: group = attribute.U32; break;
                 case LinkAttribute.NumTxQueues: txQueues = (int)attribute.U32; break;
                 case LinkAttribute.NumRxQueues: rxQueues = (int)attribute.U32; break;
                 case LinkAttribute.LinkInfo:
@@ -184,7 +193,7 @@ internal sealed partial class RouteSocket
                     break;
             }
         }
-        return new Link(header.Index, name, kind, (LinkFlags)header.Flags, mtu, address, txQueues, rxQueues, peer, interfaceId);
+        return new Link(header.Index, name, kind, (LinkFlags)header.Flags, mtu, address, txQueues, rxQueues, peer, interfaceId, group);
     }
 
     private static uint? XfrmInterfaceId(NetlinkAttribute data)

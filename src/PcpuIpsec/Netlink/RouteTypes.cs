@@ -27,7 +27,8 @@ internal enum LinkFlags : uint
 /// <param name="RxQueues">Receive queues.</param>
 /// <param name="PeerIndex">A veth's peer, in the peer's namespace.</param>
 /// <param name="XfrmInterfaceId">An XFRM interface's if_id.</param>
-internal sealed record Link(int Index, string Name, string? Kind, LinkFlags Flags, int Mtu, ReadOnlyMemory<byte> HardwareAddress, int TxQueues, int RxQueues, int? PeerIndex, uint? XfrmInterfaceId = null)
+/// <param name="Group">IFLA_GROUP: a number of its maker's choice.</param>
+internal sealed record Link(int Index, string Name, string? Kind, LinkFlags Flags, int Mtu, ReadOnlyMemory<byte> HardwareAddress, int TxQueues, int RxQueues, int? PeerIndex, uint? XfrmInterfaceId = null, uint Group = 0)
 {
     public bool IsUp => Flags.HasFlag(LinkFlags.Up);
 }
@@ -60,6 +61,9 @@ internal enum RouteType : byte
     Blackhole = 6,
     Unreachable = 7,
     Prohibit = 8,
+
+    /// <summary>The table has no answer: the rules go on.</summary>
+    Throw = 9,
 }
 
 /// <summary>One route.</summary>

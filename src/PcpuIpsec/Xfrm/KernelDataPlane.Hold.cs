@@ -1,5 +1,4 @@
 using PcpuIpsec.DataPlane;
-using PcpuIpsec.Netlink;
 
 namespace PcpuIpsec.Xfrm;
 
@@ -12,7 +11,8 @@ internal sealed partial class KernelDataPlane
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            IReadOnlyList<XfrmPolicy> wanted = KernelPolicies.Of(policy);
+            IReadOnlyList<XfrmPolicy> protecting = KernelPolicies.Of(policy);
+            List<XfrmPolicy> wanted = [.. protecting, .. KernelPolicies.ExceptionsOf(policy)];
             uint requestId = KernelIds.RequestIdOf(policy.Connection);
             _connections.TryGetValue(requestId, out KernelConnection? known);
             if (known is not null && known.Policy.Connection != policy.Connection)
@@ -28,13 +28,13 @@ internal sealed partial class KernelDataPlane
 
             if (known is null)
             {
-                known = new KernelConnection(policy, wanted);
+                known = new KernelConnection(policy, protecting);
                 _connections.Add(requestId, known);
                 int states = Forget(known);
                 if (before.Count > 0)
                     KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
             }
-            (known.Policy, known.Policies) = (policy, wanted);
+            (known.Policy, known.Policies) = (policy, protecting);
             // The policies were written without it.
             Disarm(known);
             if (policy.AcquirePerCpu)
@@ -62,7 +62,10 @@ internal sealed partial class KernelDataPlane
             // States first: while one is there its policy is. Also what an earlier process left, held by nobody in this one.
             ForgetStates(requestId);
             List<XfrmPolicy> left = _xfrm.Policies();
-            foreach (XfrmPolicy policy in left.Where(p => KernelIds.RequestIdOf(p) == requestId).OrderBy(p => p.Direction == XfrmPolicyDirection.Out))
+            foreach (XfrmPolicy policy in left.Where(p => KernelIds.RequestIdOf(p) == requestId && KernelPolicies.ReleaseOrder(p) == 0))
+                _xfrm.DeletePolicy(policy);
+            _host.Routes.Release(connection);
+            foreach (XfrmPolicy policy in left.Where(p => KernelIds.RequestIdOf(p) == requestId && KernelPolicies.ReleaseOrder(p) > 0).OrderBy(KernelPolicies.ReleaseOrder))
                 _xfrm.DeletePolicy(policy);
             if (!left.Exists(p => KernelIds.RequestIdOf(p) is { } other && other != requestId && p.Selector.Family == XfrmAddress.IPv6))
             {
@@ -87,7 +90,7 @@ internal sealed partial class KernelDataPlane
         }
     }
 
-    private void Put(TrafficPolicy policy, IReadOnlyList<XfrmPolicy> wanted, List<XfrmPolicy> before)
+    private void Put(TrafficPolicy policy, List<XfrmPolicy> wanted, List<XfrmPolicy> before)
     {
         var held = before.Select(KernelPolicies.KeyOf).ToHashSet();
         List<XfrmPolicy> added = [];
@@ -104,10 +107,14 @@ internal sealed partial class KernelDataPlane
                 if (!held.Contains(KernelPolicies.KeyOf(one)))
                     added.Add(one);
             }
+            // Before a policy goes whose place an interface takes.
+            _host.Routes.Hold(policy);
         }
-        catch (NetlinkException)
+        catch (PcpuIpsecException)
         {
             // What was not held before is not held.
+            if (before.Count == 0)
+                _host.Routes.Release(policy.Connection);
             foreach (XfrmPolicy one in added)
                 _xfrm.DeletePolicy(one);
             throw;

@@ -55,9 +55,24 @@ internal sealed partial class KernelDataPlane
                 InstallOutbound(sa, state);
             _sas.Add(id, new InstalledSa(sa.Direction, sa.Connection, state, sa.Suite));
             KernelPlaneLog.Installed(_options.Logger, sa.Direction, sa.Spi, sa.Connection, sa.Cpu);
+            if (isFallback)
+                Fit(connection.Policy, sa);
             if (sa.Direction == SaDirection.Outbound)
                 OutboundChanged(connection, sa.Cpu);
             return ValueTask.CompletedTask;
+        }
+    }
+
+    /// <summary>Packets that are too long cost less than no SA at all.</summary>
+    private void Fit(TrafficPolicy policy, SaInstallation sa)
+    {
+        try
+        {
+            _host.Routes.Fit(policy, sa);
+        }
+        catch (NetlinkException e)
+        {
+            KernelPlaneLog.NotFitted(_options.Logger, policy.Connection, e.Message);
         }
     }
 

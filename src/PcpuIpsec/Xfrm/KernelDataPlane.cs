@@ -7,6 +7,7 @@ using PcpuIpsec.Esp;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Proposals;
+using PcpuIpsec.Netlink;
 
 namespace PcpuIpsec.Xfrm;
 
@@ -48,7 +49,12 @@ internal sealed partial class KernelDataPlane : IDataPlane
             Encapsulation: true,
             // The kernel has no such event: its replay events would come with every packet, and asking for the counters of
             // each new SA would cost more than the old SA, which carries on until the delay ends, does.
-            ReportsFirstInbound: false);
+            ReportsFirstInbound: false)
+        {
+            RouteBased = true,
+            Exceptions = true,
+            MssClamping = true,
+        };
     }
 
     public string Name => "kernel";
@@ -79,7 +85,8 @@ internal sealed partial class KernelDataPlane : IDataPlane
                 () => @namespace.Run(() => XfrmStatistics.Read() ?? new Dictionary<string, long>()),
                 (local, takesEsp) => @namespace.Run(() => KernelSockets.Open(local, takesEsp)),
                 () => @namespace.Run(expiry.Lower),
-                () => @namespace.Run(expiry.Restore));
+                () => @namespace.Run(expiry.Restore),
+                new KernelRoutes(@namespace.Run(RouteSocket.Open)));
             var plane = new KernelDataPlane(options, xfrm, support, host) { _namespace = @namespace };
             plane.Listen(monitor);
             KernelPlaneLog.Started(options.Logger, CpuList.Format(options.Cpus), support.PerCpu);
@@ -122,6 +129,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
             _connections.Clear();
         }
         _xfrm.Dispose();
+        _host.Routes.Dispose();
         _keys.Dispose();
         _namespace?.Dispose();
         _stop.Dispose();
@@ -165,6 +173,9 @@ internal static partial class KernelPlaneLog
 
     [LoggerMessage(46, LogLevel.Warning, "Events of the kernel were lost ({Reason}); SAs and acquires are read anew")]
     public static partial void EventsLost(ILogger logger, string reason);
+
+    [LoggerMessage(48, LogLevel.Warning, "MTU and segment size of {Connection} could not be fitted to its SA: {Reason}")]
+    public static partial void NotFitted(ILogger logger, string connection, string reason);
 
     [LoggerMessage(47, LogLevel.Debug, "An acquire of {Connection} could not be taken back and goes by itself: {Reason}")]
     public static partial void AcquireLeft(ILogger logger, string connection, string reason);

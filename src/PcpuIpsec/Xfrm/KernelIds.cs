@@ -15,7 +15,10 @@ internal static class KernelIds
     /// Policies without a template have no request id; the number by which the kernel knows a policy can be chosen, and has
     /// the direction in its lowest three bits.
     /// </summary>
-    public const uint FirstNeighborIndex = 0x5611_0000, FirstPassIndex = 0x5611_1000, LastPassIndex = 0x5611_ffff;
+    public const uint FirstNeighborIndex = 0x5611_0000;
+
+    /// <summary>The mark of what IKE and the SAs of an interface send themselves, as the embedded plane's.</summary>
+    public const uint Mark = 0x9611;
 
     private const uint HashMask = 0x0fff_ffff;
 
@@ -23,7 +26,12 @@ internal static class KernelIds
 
     public static bool IsOurs(uint requestId) => (requestId & ~HashMask) == FirstRequestId;
 
-    /// <summary>Whose policy it is; null where it has no template of ours.</summary>
+    /// <summary>
+    /// Whose policy it is; null where it is none of ours. Without a template the request id is in the selector's user, which the
+    /// kernel keeps, compares when it looks for a policy to replace or delete, and does not look at for packets.
+    /// </summary>
     public static uint? RequestIdOf(XfrmPolicy policy)
-        => policy.Templates.Count > 0 && IsOurs(policy.Templates[0].RequestId) ? policy.Templates[0].RequestId : null;
+        => policy.Templates.Count > 0 && IsOurs(policy.Templates[0].RequestId) ? policy.Templates[0].RequestId
+            : policy.Templates.Count == 0 && IsOurs(policy.Selector.User) ? policy.Selector.User
+            : null;
 }

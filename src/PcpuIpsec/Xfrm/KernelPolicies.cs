@@ -48,6 +48,51 @@ internal static class KernelPolicies
     }
 
     /// <summary>
+    /// What passes in clear or is dropped though the connection's policies cover it: before them, the narrower first, both
+    /// ways in each direction, since either side may begin and either may be this host.
+    /// </summary>
+    public static IReadOnlyList<XfrmPolicy> ExceptionsOf(TrafficPolicy policy)
+    {
+        // What comes out of an interface is looked up under its number, and what is on its way there without.
+        uint[] discardIds = policy.InterfaceId == 0 ? [0] : [0, policy.InterfaceId];
+        List<XfrmPolicy> exceptions =
+        [
+            // With an interface the routes say what passes.
+            .. policy.Interface is null ? Both(policy.Bypass, XfrmPolicyAction.Allow, [0]) : [],
+            .. Both(policy.Discard, XfrmPolicyAction.Block, discardIds),
+        ];
+        if (exceptions.Count > PoliciesAtMost)
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Bypass and Discard of '{policy.Connection}' make {exceptions.Count} policies of the kernel's; allowed are {PoliciesAtMost}: fewer selectors, or ranges that are whole prefixes");
+        return exceptions;
+
+        IEnumerable<XfrmPolicy> Both(IReadOnlyList<TrafficSelector> remotes, XfrmPolicyAction action, uint[] interfaceIds)
+            => from outbound in OutboundSelectors(policy.LocalSelectors.Select(s => s with { Protocol = 0, StartPort = 0, EndPort = ushort.MaxValue }).ToList(), remotes)
+               from selector in new[] { outbound, Reverse(outbound) }.Distinct()
+               from direction in (XfrmPolicyDirection[])[XfrmPolicyDirection.Out, XfrmPolicyDirection.In, XfrmPolicyDirection.Forward]
+               from interfaceId in interfaceIds
+               select new XfrmPolicy
+               {
+                   Selector = selector with { User = KernelIds.RequestIdOf(policy.Connection) },
+                   Direction = direction,
+                   Action = action,
+                   Priority = XfrmPriority.Of(selector, XfrmPolicyClass.Pass),
+                   InterfaceId = interfaceId,
+               };
+    }
+
+    /// <summary>
+    /// The order in which a connection's policies go: what passes in clear first and what is dropped last, so that at no moment
+    /// anything passes that did not before; what leaves after what arrives.
+    /// </summary>
+    public static int ReleaseOrder(XfrmPolicy policy) => policy switch
+    {
+        { Action: XfrmPolicyAction.Block } => 3,
+        { Templates.Count: 0 } => 0,
+        { Direction: XfrmPolicyDirection.Out } => 2,
+        _ => 1,
+    };
+
+    /// <summary>
     /// Neighbor discovery goes in clear (RFC 4861: it stays on the link, hop limit 255): a policy that covers a neighbor would
     /// else hold the answer that an SA to it needs before it can come up. One set for all connections.
     /// </summary>

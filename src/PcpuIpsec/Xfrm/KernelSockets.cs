@@ -17,6 +17,8 @@ internal static unsafe class KernelSockets
         {
             if (isIPv6)
                 Libc.Check(Libc.SetSockOpt(fd, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY, 1), "IPV6_V6ONLY");
+            uint mark = KernelIds.Mark;
+            Libc.Check(Libc.SetSockOpt(fd, Libc.SOL_SOCKET, Libc.SO_MARK, &mark, sizeof(uint)), "SO_MARK");
             // Before it is bound: not one datagram may be judged by the host's policies.
             Bypass(fd, isIPv6, XfrmPolicyDirection.Out);
             Bypass(fd, isIPv6, XfrmPolicyDirection.In);

@@ -40,6 +40,8 @@ internal static class KernelStates
             Encapsulation = sa.Encapsulation is { } encapsulation ? new XfrmEncapsulation(encapsulation.SourcePort, encapsulation.DestinationPort) : null,
             MappingThreshold = MappingThreshold(sa),
             InterfaceId = policy.InterfaceId,
+            // The rule that leads into the interface passes over what has it.
+            OutputMark = policy.Interface is not null && !inbound ? new XfrmMark(KernelIds.Mark) : null,
             Cpu = sa.Cpu,
             Limits = Limits(sa.Lifetime, addedAt is { } added ? now - added : TimeSpan.Zero),
             AddedAt = addedAt,

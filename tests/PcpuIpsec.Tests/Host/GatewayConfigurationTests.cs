@@ -34,13 +34,30 @@ public sealed class GatewayConfigurationTests : IDisposable
         Assert.Equal(TimeSpan.FromSeconds(5), tunnel.LivenessInterval);
     }
 
+    [Theory]
+    [InlineData("\"auto\"", "auto")]
+    [InlineData("\"off\"", "off")]
+    [InlineData("1300", "1300")]
+    public void What_the_kernel_data_plane_alone_can_do_is_read_and_written(string json, string mss)
+    {
+        string fields = $$"""{"xfrmInterface":{"name":"ipsec0","id":42,"mtu":1400,"routes":["10.2.0.0/24"]},"mss":{{json}},"bypass":["10.9.0.0/16"],"discard":["10.8.0.0/16[tcp/25]"]}""";
+        GatewayConfiguration configuration = Parse($$"""{"tunnels":[{"name":"t","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2",{{fields[1..]}}]}""");
+        TunnelOptions tunnel = configuration.Tunnels[0].ToOptions();
+
+        Assert.Equal(("ipsec0", 42u, 1400), (tunnel.XfrmInterface!.Name, tunnel.XfrmInterface.Id!.Value, tunnel.XfrmInterface.Mtu!.Value));
+        Assert.Equal(["10.2.0.0/24"], tunnel.XfrmInterface.Routes!);
+        Assert.Equal(mss, tunnel.Mss.ToString());
+        Assert.Equal(("10.9.0.0/16", "10.8.0.0/16[tcp/25]"), (Assert.Single(tunnel.Bypass).ToString(), Assert.Single(tunnel.Discard).ToString()));
+        Assert.Contains(fields[1..^1], configuration.ToString());
+    }
+
     [Fact]
     public void What_is_not_given_is_the_librarys_default()
     {
         TunnelOptions tunnel = Parse("""{"tunnels":[{"name":"t","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2"}]}""").Tunnels[0].ToOptions();
         var defaults = new TunnelOptions { Name = "t", LocalAddress = tunnel.LocalAddress, RemoteAddress = tunnel.RemoteAddress };
 
-        Assert.Equal(defaults, tunnel with { LocalSelectors = defaults.LocalSelectors, RemoteSelectors = defaults.RemoteSelectors, IkeSuites = defaults.IkeSuites, EspSuites = defaults.EspSuites });
+        Assert.Equal(defaults, tunnel with { LocalSelectors = defaults.LocalSelectors, RemoteSelectors = defaults.RemoteSelectors, IkeSuites = defaults.IkeSuites, EspSuites = defaults.EspSuites, Bypass = defaults.Bypass, Discard = defaults.Discard });
         Assert.Equal(defaults.IkeSuites, tunnel.IkeSuites);
         Assert.Null(tunnel.PerCpu);
     }
@@ -50,6 +67,7 @@ public sealed class GatewayConfigurationTests : IDisposable
     [InlineData("""{"tunnels":[{"name":"t","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedSecret":"12345678"}]}""", "$.tunnels[0]")]
     [InlineData("""{"dataPlane":"12345678"}""", "$.dataPlane")]
     [InlineData("12345678 is no JSON", "line 1")]
+    [InlineData("""{"tunnels":[{"name":"t","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","mss":"12345678"}]}""", "$.tunnels[0].mss")]
     [InlineData("null", "null")]
     public void A_wrong_configuration_is_refused_by_its_place_and_not_quoted(string json, string place)
     {

@@ -14,14 +14,15 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
 
     public static readonly IPAddress West = IPAddress.Parse("192.0.2.1"), East = IPAddress.Parse("192.0.2.2");
 
-    private KernelPlaneBench(FakeXfrm kernel, KernelSupport support)
+    private KernelPlaneBench(FakeXfrm kernel, KernelSupport support, KernelRoutes routes)
     {
         Kernel = kernel;
         var host = new KernelHost(
             () => Statistics.ToDictionary(),
             (_, _) => throw new InvalidOperationException("no test opens a socket here"),
             () => Kernel.Journal.Add("expiry lowered"),
-            () => Kernel.Journal.Add("expiry put back"));
+            () => Kernel.Journal.Add("expiry put back"),
+            routes);
         Plane = new KernelDataPlane(new KernelPlaneOptions { Cpus = [0, 1, 2, 3], Clock = Clock }, new XfrmSocket(new NetlinkSocket(kernel, clearAnswers: true)), support, host);
         Kernel.Journal.Clear();
     }
@@ -34,8 +35,8 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
     public static uint RequestId => KernelIds.RequestIdOf(Connection);
 
     /// <summary>A plane, on a kernel that may hold what another one left.</summary>
-    public static KernelPlaneBench Create(FakeXfrm? kernel = null, bool perCpu = true)
-        => new(kernel ?? new FakeXfrm(), new KernelSupport(perCpu, perCpu));
+    public static KernelPlaneBench Create(FakeXfrm? kernel = null, bool perCpu = true, KernelRoutes? routes = null)
+        => new(kernel ?? new FakeXfrm(), new KernelSupport(perCpu, perCpu), routes ?? new FakeLinks().Socket());
 
     /// <summary>Holds the connection's traffic and forgets what that took.</summary>
     public static async Task<KernelPlaneBench> HoldAsync(bool acquirePerCpu = false, bool perCpu = true)

@@ -1,9 +1,10 @@
 using PcpuIpsec.Ike.Crypto;
+using PcpuIpsec.Ike.Proposals;
 
 namespace PcpuIpsec.Esp.Packets;
 
 /// <summary>The lengths of an ESP packet (RFC 4303 §2): header, IV, payload with padding and trailer, ICV.</summary>
-internal readonly struct EspGeometry(PacketCipher cipher)
+internal readonly struct EspGeometry(int ivLength, int icvLength, int blockSize)
 {
     /// <summary>SPI and sequence number.</summary>
     public const int HeaderLength = 8;
@@ -11,9 +12,20 @@ internal readonly struct EspGeometry(PacketCipher cipher)
     /// <summary>Pad length and next header.</summary>
     public const int TrailerLength = 2;
 
-    public int IvLength { get; } = cipher.IvLength;
-    public int IcvLength { get; } = cipher.IcvLength;
-    public int BlockSize { get; } = cipher.BlockSize;
+    public EspGeometry(PacketCipher cipher)
+        : this(cipher.IvLength, cipher.IcvLength, cipher.BlockSize)
+    {
+    }
+
+    /// <summary>Of a suite whose keys are elsewhere.</summary>
+    public EspGeometry(ChosenSuite suite)
+        : this(Algorithms.IvLength(suite.Encryption), Algorithms.IcvLength(suite.Encryption, suite.Integrity), Algorithms.BlockSize(suite.Encryption))
+    {
+    }
+
+    public int IvLength { get; } = ivLength;
+    public int IcvLength { get; } = icvLength;
+    public int BlockSize { get; } = blockSize;
 
     /// <summary>Pad length and next header end on a boundary of four bytes at least (§2.4).</summary>
     private int Alignment => Math.Max(4, BlockSize);

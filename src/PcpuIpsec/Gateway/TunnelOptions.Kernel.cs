@@ -1,0 +1,80 @@
+using System.Net;
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Netlink;
+using PcpuIpsec.Xfrm;
+
+namespace PcpuIpsec.Gateway;
+
+/// <summary>Checks what the kernel data plane alone can do.</summary>
+public sealed partial record TunnelOptions
+{
+    // RFC 9293 §3.7.1: what any host takes. The other end is the longest packet less the shortest headers.
+    private const int LeastMss = 536, MostMss = 65495;
+    private const int MostRoutes = 256;
+
+    private RoutedInterface? RoutedInterface(IReadOnlyList<TrafficSelector> local, IReadOnlyList<TrafficSelector> remote)
+    {
+        if (XfrmInterface is not { } options)
+            return null;
+        const string Field = nameof(XfrmInterface);
+        if (Mode == IpsecMode.Transport)
+            throw Bad(nameof(Mode), Mode, $"Tunnel, since {Field} is given: what is routed into an interface leaves it towards another address");
+        if (options.Name is null || !RouteSocket.IsName(options.Name))
+            throw Bad($"{Field}.{nameof(options.Name)}", options.Name, $"1 to {RouteSocket.NameLengthAtMost} characters without spaces, '/' and ':'");
+        if (options.Id == 0)
+            throw Bad($"{Field}.{nameof(options.Id)}", 0, $"1 to {uint.MaxValue}, or null");
+        if (options.Mtu is { } mtu)
+            InRange(mtu, TunnelMtu.Least, ushort.MaxValue, $"{Field}.{nameof(options.Mtu)}");
+        string routes = $"{Field}.{nameof(options.Routes)}";
+        if (options.Routes is { Count: > MostRoutes })
+            throw Bad(routes, $"{options.Routes.Count} prefixes", $"0 to {MostRoutes}");
+        List<IPNetwork> prefixes = options.Routes is { } given
+            ? [.. given.Select((text, i) => IPNetwork.TryParse(text, out IPNetwork network) ? network : throw Bad($"{routes}[{i}]", text, "a prefix such as 10.2.0.0/24"))]
+            : [.. KernelRoutes.Prefixes(remote)];
+        // Our own side is never routed into the interface; where that is everything, nothing is left to choose by.
+        if (options.Routes is null && prefixes.Any(p => p.PrefixLength == 0 && KernelRoutes.Prefixes(local).Contains(p)))
+            throw Bad(routes, "null", "a list, since both sides' selectors are everything: [] where you set the routes yourself");
+        return new RoutedInterface(options.Name, options.Id ?? KernelIds.RequestIdOf(Name), options.Mtu, prefixes);
+    }
+
+    private SegmentSize? SegmentSize(IReadOnlyList<TrafficSelector> remote)
+    {
+        MssClamp mss = Mss ?? (XfrmInterface is null ? MssClamp.Off : MssClamp.Auto);
+        if (mss.IsOff)
+            return null;
+        if (mss.Bytes is { } bytes)
+            InRange(bytes, LeastMss, MostMss, nameof(Mss));
+        if (XfrmInterface is null && KernelRoutes.Prefixes(remote).Any(p => p.PrefixLength == 0))
+            throw Bad(nameof(Mss), mss, $"off, or {nameof(XfrmInterface)} beside it, since the remote selectors are everything: all routes of this host would have to be copied");
+        return new SegmentSize(mss.Bytes);
+    }
+
+    private IReadOnlyList<TrafficSelector> Exceptions(IReadOnlyList<SelectorOption> options, string field, IReadOnlyList<TrafficSelector> local)
+    {
+        if (options is null || options.Count > MaxSelectors)
+            throw Bad(field, $"{options?.Count} selectors", $"0 to {MaxSelectors}");
+        var selectors = new TrafficSelector[options.Count];
+        for (int i = 0; i < selectors.Length; i++)
+        {
+            selectors[i] = options[i].Selector ?? Parsed(options[i].ToString(), $"{field}[{i}]", TrafficSelector.Parse);
+            if (!local.Any(l => l.IsIPv6 == selectors[i].IsIPv6))
+                throw Bad($"{field}[{i}]", options[i], "a selector of a family that LocalSelectors have");
+        }
+        return selectors;
+    }
+
+    private void CheckExceptions(IReadOnlyList<TrafficSelector> bypass, IReadOnlyList<TrafficSelector> discard)
+    {
+        for (int i = 0; i < discard.Count; i++)
+        {
+            if (bypass.Contains(discard[i]))
+                throw Bad($"{nameof(Discard)}[{i}]", Discard[i], $"a selector that {nameof(Bypass)} has not");
+        }
+        for (int i = 0; XfrmInterface is not null && i < bypass.Count; i++)
+        {
+            if (bypass[i].Protocol != 0 || !bypass[i].AnyPort)
+                throw Bad($"{nameof(Bypass)}[{i}]", Bypass[i], $"addresses without protocol and ports, since {nameof(XfrmInterface)} is given and routes know none");
+        }
+    }
+}

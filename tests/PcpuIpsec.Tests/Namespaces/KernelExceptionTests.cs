@@ -1,0 +1,192 @@
+using System.Net;
+using System.Net.Sockets;
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Host;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Netlink;
+using PcpuIpsec.Tests.Xfrm;
+using PcpuIpsec.Xfrm;
+
+namespace PcpuIpsec.Tests.Namespaces;
+
+/// <summary>Bypass, discard, and routes with a segment size, on this host's kernel, which needs no ESP for them.</summary>
+[Collection("namespaces")]
+public sealed class KernelExceptionTests : IDisposable
+{
+    private const string Connection = ManualTunnel.Connection;
+
+    /// <summary>In east, beside <see cref="TestNetwork.EastInner4"/>.</summary>
+    private const string Passing = "10.2.5.1", Dropped = "10.2.6.1";
+
+    private readonly TestNetwork _network = new();
+    private readonly WireCapture _wire;
+
+    public KernelExceptionTests()
+    {
+        TestNetwork.Ip($"-n {_network.EastName} addr add {Passing}/32 dev lo");
+        TestNetwork.Ip($"-n {_network.EastName} addr add {Dropped}/32 dev lo");
+        _wire = _network.CaptureInEast();
+    }
+
+    public void Dispose()
+    {
+        _wire.Dispose();
+        _network.Dispose();
+    }
+
+    [NamespaceFact("ip")]
+    public async Task A_bypass_passes_in_clear_both_ways_a_discard_never_and_both_outlive_the_process()
+    {
+        await using (KernelDataPlane plane = Create())
+        {
+            await plane.HoldAsync(Policy(), default);
+            Assert.Equal([Passing], await SeenAsync());
+            Assert.Equal([Passing], Answered());
+            IReadOnlyDictionary<string, long> drops = plane.ReadDropCounters();
+            Assert.True(drops["XfrmOutPolBlock"] > 0 && drops["XfrmInPolBlock"] > 0, string.Join(", ", drops.Where(d => d.Value != 0)));
+        }
+        Assert.Equal([Passing], await SeenAsync());
+
+        await using KernelDataPlane next = Create();
+        Assert.True(await next.HoldAsync(Policy(), default));
+        Assert.Equal([Passing], await SeenAsync());
+        await next.ReleaseAsync(Connection, default);
+        Assert.Equal([TestNetwork.EastInner4, Passing, Dropped], await SeenAsync());
+        Assert.Equal("", TestNetwork.Ip($"-n {_network.WestName} xfrm policy"));
+        Assert.Equal("", TestNetwork.Ip($"-n {_network.WestName} xfrm state"));
+    }
+
+    [NamespaceFact("ip")]
+    public async Task Another_daemon_s_bypass_of_the_same_selector_is_left_beside_ours()
+    {
+        TestNetwork.Ip($"-n {_network.WestName} xfrm policy add src 10.1.0.0/16 dst 10.2.5.0/24 dir out priority 9");
+        await using KernelDataPlane plane = Create();
+        await plane.HoldAsync(Policy(), default);
+        await plane.ReleaseAsync(Connection, default);
+        using XfrmSocket xfrm = _network.West.Run(XfrmSocket.Open);
+        Assert.Equal(9u, Assert.Single(xfrm.Policies()).Priority);
+    }
+
+    [NamespaceFact("ip")]
+    public async Task A_segment_size_is_put_on_routes_of_our_own_that_follow_the_hosts_and_go_with_the_tunnel()
+    {
+        TestNetwork.Ip($"-n {_network.WestName} route add 10.2.5.0/24 via {TestNetwork.EastOuter4} dev wire metric 50");
+        string before = Routing();
+        TrafficPolicy policy = Policy() with { Bypass = [], Discard = [], Mss = new SegmentSize(1300) };
+        await using (KernelDataPlane plane = Create())
+        {
+            await plane.HoldAsync(policy, default);
+            Assert.All(["10.2.0.1", "10.2.5.1"], to => Assert.Contains("advmss 1300", RouteTo(to)));
+            Assert.Contains("via " + TestNetwork.EastOuter4, RouteTo("10.2.5.1"));
+            Assert.DoesNotContain("advmss", RouteTo("10.3.0.1"));
+            // The host's own rules come before.
+            TestNetwork.Ip($"-n {_network.WestName} rule add to 10.2.5.0/24 lookup main priority 1000");
+            Assert.DoesNotContain("advmss", RouteTo("10.2.5.1"));
+            TestNetwork.Ip($"-n {_network.WestName} rule del priority 1000");
+        }
+        await using KernelDataPlane next = Create();
+        await next.HoldAsync(policy with { Mss = new SegmentSize(1200) }, default);
+        Assert.Contains("advmss 1200", RouteTo("10.2.0.1"));
+        Assert.DoesNotContain("1300", Routing());
+        await next.ReleaseAsync(Connection, default);
+        Assert.Equal(before, Routing());
+
+        string RouteTo(string address) => TestNetwork.Ip($"-n {_network.WestName} -d route get {address} from {TestNetwork.WestInner4}");
+    }
+
+    [NamespaceFact("ip")]
+    public void A_segment_size_that_fits_is_known_with_the_first_SA()
+    {
+        string before = Routing();
+        using KernelRoutes routes = new(_network.West.Run(RouteSocket.Open));
+        TrafficPolicy policy = Policy() with { Mss = new SegmentSize(null) };
+        routes.Hold(policy);
+        Assert.Equal(before, Routing());
+        routes.Fit(policy, KernelPlaneBench.Outbound(1));
+        // 1500 less 54 for AES-GCM in tunnel mode less 40.
+        Assert.Contains("advmss 1406", Routing());
+        routes.Fit(policy, KernelPlaneBench.Outbound(2) with { Encapsulation = new UdpEncapsulation(4500, 4500) });
+        Assert.Contains("advmss 1398", Routing());
+        Assert.DoesNotContain("advmss 1406", Routing());
+        routes.Release(Connection);
+        Assert.Equal(before, Routing());
+    }
+
+    [NamespaceFact("ip")]
+    public async Task An_interface_that_is_somebody_elses_is_refused_and_one_that_the_kernel_lacks_is_told()
+    {
+        await using KernelDataPlane plane = Create();
+        string before = Routing();
+        TrafficPolicy policy = Policy() with { Bypass = [], Discard = [], Interface = new RoutedInterface("wire", 42, null, [IPNetwork.Parse("10.2.0.0/16")]) };
+        PcpuIpsecException e = await Assert.ThrowsAsync<PcpuIpsecException>(async () => await plane.HoldAsync(policy, default));
+        Assert.Contains("'wire' is there already and an interface of kind veth", e.Message);
+        Assert.Equal("", TestNetwork.Ip($"-n {_network.WestName} xfrm policy"));
+
+        policy = policy with { Interface = policy.Interface with { Name = "ipsec0" } };
+        try
+        {
+            await plane.HoldAsync(policy, default);
+        }
+        catch (PcpuIpsecException unable)
+        {
+            Assert.Contains("CONFIG_XFRM_INTERFACE", unable.Message);
+            Assert.Equal("", TestNetwork.Ip($"-n {_network.WestName} xfrm policy"));
+            Assert.Equal(before, Routing());
+            return;
+        }
+        Assert.Contains("dev ipsec0", Routing());
+        await plane.ReleaseAsync(Connection, default);
+        Assert.Equal(before, Routing());
+    }
+
+    private static TrafficPolicy Policy() => ManualTunnel.Policy(new TunnelShape(), ofWest: true) with
+    {
+        LocalSelectors = [TrafficSelector.Parse("10.1.0.0/16")],
+        RemoteSelectors = [TrafficSelector.Parse("10.2.0.0/16")],
+        Bypass = [TrafficSelector.Parse("10.2.5.0/24")],
+        Discard = [TrafficSelector.Parse("10.2.6.0/24")],
+    };
+
+    private KernelDataPlane Create()
+        => KernelDataPlane.Create(new KernelPlaneOptions { Cpus = HostCpus.Allowed(), NetworkNamespace = TestNetwork.PathOf(_network.WestName) }, _ => new KernelSupport(Direction: true, PerCpu: true));
+
+    /// <summary>Sends to each of east's addresses.</summary>
+    /// <returns>Those that were seen on the wire, in clear.</returns>
+    private async Task<string[]> SeenAsync()
+    {
+        string[] all = [TestNetwork.EastInner4, Passing, Dropped];
+        _wire.Clear();
+        using Socket west = TestTraffic.Open(_network.West, IPAddress.Parse(TestNetwork.WestInner4));
+        foreach (string address in all)
+        {
+            try
+            {
+                west.SendTo("clear"u8, new IPEndPoint(IPAddress.Parse(address), TestTraffic.Port));
+            }
+            catch (SocketException)
+            {
+                // Dropped, and told.
+            }
+        }
+        await Task.Delay(150);
+        return [.. all.Where(a => _wire.Packets.Any(p => p.Protocol == 17 && p.Destination.ToString() == a))];
+    }
+
+    /// <summary>Sends from each of east's addresses.</summary>
+    /// <returns>Those from which something came.</returns>
+    private string[] Answered()
+    {
+        using Socket west = TestTraffic.Open(_network.West, IPAddress.Parse(TestNetwork.WestInner4), TestTraffic.Port);
+        List<string> seen = [];
+        foreach (string address in (string[])[TestNetwork.EastInner4, Passing, Dropped])
+        {
+            using Socket east = TestTraffic.Open(_network.East, IPAddress.Parse(address));
+            east.SendTo("clear"u8, new IPEndPoint(IPAddress.Parse(TestNetwork.WestInner4), TestTraffic.Port));
+            if (!TestTraffic.ReceivesNothing(west))
+                seen.Add(address);
+        }
+        return [.. seen];
+    }
+
+    private string Routing() => TestNetwork.Ip($"-n {_network.WestName} rule") + TestNetwork.Ip($"-n {_network.WestName} -6 rule") + TestNetwork.Ip($"-n {_network.WestName} -d route show table all") + TestNetwork.Ip($"-n {_network.WestName} -d link");
+}
