@@ -40,7 +40,7 @@ internal static class Program
 
     private static Command RunVerb()
     {
-        var filter = new Option<string?>("--filter") { Description = "Only tests with this in their names" };
+        var filter = new Option<string?>("--filter") { Description = "Only tests with this in their names; A|B for several" };
         var machine = new Option<string?>("--machine") { Description = "cpus4 or cpus128. Default: both" };
         var minutes = new Option<int>("--minutes") { Description = "The limit for all of it. Default: 24", DefaultValueFactory = _ => 24 };
         var output = new Option<string>("--out") { Description = "Where results, logs, captures and dumps go", DefaultValueFactory = _ => "artifacts/kernel-tests" };

@@ -8,7 +8,7 @@ namespace PcpuIpsec.KernelTests.Guest;
 internal static class GuestRun
 {
     /// <summary>Runs the tests of this machine.</summary>
-    /// <param name="filter">A part of a test's name; null takes all.</param>
+    /// <param name="filter">A part of a test's name, or several, separated by <c>|</c>; null takes all.</param>
     /// <param name="folder">Where the events go.</param>
     /// <returns>0 where none failed.</returns>
     public static int Run(string? filter, string folder)
@@ -27,7 +27,7 @@ internal static class GuestRun
         [
             .. found.Cases
                 .Where(IsForVm)
-                .Where(c => filter is null || c.DisplayName.Contains(filter, StringComparison.OrdinalIgnoreCase))
+                .Where(c => filter is null || filter.Split('|').Any(f => c.DisplayName.Contains(f, StringComparison.OrdinalIgnoreCase)))
                 .OrderBy(c => c.DisplayName, StringComparer.Ordinal),
         ];
         reporter.Plan(cases.Select(c => c.DisplayName));

@@ -16,4 +16,4 @@ public sealed class LibipsecFixture(IMessageSink diagnostics) : PeerFixture
 
 /// <summary>Our embedded data plane against strongSwan's: no kernel with ESP is needed, and no VM.</summary>
 [OnHost]
-public sealed class LibipsecTests(LibipsecFixture fixture, ITestOutputHelper output) : StrongSwanScenarios(fixture, output), IClassFixture<LibipsecFixture>;
+public sealed class LibipsecTests(LibipsecFixture fixture, ITestOutputHelper output) : StrongSwanNegotiationScenarios(fixture, output), IClassFixture<LibipsecFixture>;

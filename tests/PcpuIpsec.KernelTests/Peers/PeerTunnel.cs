@@ -138,6 +138,7 @@ internal sealed class PeerTunnel(PeerLab lab, IpsecGateway gateway, int logged, 
         await gateway.DisposeAsync();
         await Peer.UnloadAsync();
         await Peer.DeleteAllAsync();
+        Peer.EmptyKernel();
     }
 
     private static string Sorted(IEnumerable<string> spis) => string.Join(" ", spis.Order(StringComparer.Ordinal));

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Lab;
+using PcpuIpsec.Xfrm;
 
 namespace PcpuIpsec.KernelTests.Peers;
 
@@ -25,7 +26,7 @@ internal sealed class StrongSwan : IAsyncDisposable
     }
 
     /// <summary>All that the daemon logged, over restarts.</summary>
-    public StrongSwanLog Log => new(File.Exists(_system.Outside(LogFile)) ? ReadShared(_system.Outside(LogFile)) : "");
+    public StrongSwanLog Log => new(PeerFiles.ReadShared(_system.Outside(LogFile)));
 
     private ViciClient Vici => new(_system.Outside(SocketFile));
 
@@ -38,14 +39,14 @@ internal sealed class StrongSwan : IAsyncDisposable
     public static async Task<StrongSwan> StartAsync(LabHost host, PeerSystem system, StrongSwanPlane plane)
     {
         Directory.CreateDirectory(system.Folder);
-        WritePrivate(system.Outside(SettingsFile), Settings(system, plane, makeBeforeBreak: false));
+        PeerFiles.WritePrivate(system.Outside(SettingsFile), Settings(system, plane, makeBeforeBreak: false));
         return new StrongSwan(host, system, plane, await LaunchAsync(host, system));
     }
 
     /// <summary>How it reauthenticates from now on.</summary>
     public async Task SetMakeBeforeBreakAsync(bool makeBeforeBreak)
     {
-        WritePrivate(_system.Outside(SettingsFile), Settings(_system, _plane, makeBeforeBreak));
+        PeerFiles.WritePrivate(_system.Outside(SettingsFile), Settings(_system, _plane, makeBeforeBreak));
         await Vici.CallAsync("reload-settings", []);
     }
 
@@ -90,11 +91,25 @@ internal sealed class StrongSwan : IAsyncDisposable
     public async Task<IReadOnlyList<PeerIkeSa>> ListAsync()
         => [.. (await Vici.StreamAsync("list-sas", "list-sa")).SelectMany(e => e.Sections).Select(PeerIkeSa.Read)];
 
-    /// <summary>Kills the daemon without a word to its peer, as a machine does that loses its power.</summary>
+    /// <summary>
+    /// Deletes what it left in its kernel. An acquire that was refused stays there for as long as the daemon has set (165 s),
+    /// and keeps CPUs without an SA from raising another.
+    /// </summary>
+    public void EmptyKernel()
+    {
+        if (_plane != StrongSwanPlane.Kernel)
+            return;
+        using XfrmSocket xfrm = _host.Namespace.Run(XfrmSocket.Open);
+        xfrm.FlushStates();
+        xfrm.FlushPolicies();
+    }
+
+    /// <summary>Kills the daemon without a word to its peer, and empties its kernel, as when a machine loses its power.</summary>
     public async Task KillAsync()
     {
         _daemon.Signal(Libc.SIGKILL);
         await _daemon.DisposeAsync();
+        EmptyKernel();
     }
 
     /// <summary>Starts it again after <see cref="KillAsync"/>; it knows nothing of what it had, not even its connections.</summary>
@@ -158,25 +173,6 @@ internal sealed class StrongSwan : IAsyncDisposable
           make_before_break = {{(makeBeforeBreak ? "yes" : "no")}}
         }
         """;
-
-    private static void WritePrivate(string path, string text)
-    {
-        using var file = new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.Create,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
-        using var writer = new StreamWriter(file);
-        writer.Write(text);
-    }
-
-    private static string ReadShared(string path)
-    {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        using var reader = new StreamReader(file);
-        return reader.ReadToEnd();
-    }
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 }
