@@ -118,8 +118,8 @@ internal sealed record TunnelConfiguration
     public StartAction? StartAction { get; init; }
     public XfrmInterfaceOptions? XfrmInterface { get; init; }
     public MssClamp? Mss { get; init; }
-    public IReadOnlyList<string>? Bypass { get; init; }
-    public IReadOnlyList<string>? Discard { get; init; }
+    public IReadOnlyList<ExceptionConfiguration>? Bypass { get; init; }
+    public IReadOnlyList<ExceptionConfiguration>? Discard { get; init; }
 
     public TunnelOptions ToOptions()
     {
@@ -148,8 +148,8 @@ internal sealed record TunnelConfiguration
             StartAction = StartAction ?? defaults.StartAction,
             XfrmInterface = XfrmInterface,
             Mss = Mss,
-            Bypass = [.. (Bypass ?? []).Select(s => (SelectorOption)s)],
-            Discard = [.. (Discard ?? []).Select(s => (SelectorOption)s)],
+            Bypass = [.. (Bypass ?? []).Select(e => e.ToOption())],
+            Discard = [.. (Discard ?? []).Select(e => e.ToOption())],
         };
     }
 
@@ -164,4 +164,15 @@ internal sealed record TunnelConfiguration
         0 => null,
         { } value => TimeSpan.FromSeconds(value),
     };
+}
+
+/// <summary>A <see cref="TrafficPair"/>.</summary>
+internal sealed record ExceptionConfiguration
+{
+    public string? Local { get; init; }
+    public string? Remote { get; init; }
+
+    public TrafficPair ToOption() => new() { Local = Selector(Local), Remote = Selector(Remote) };
+
+    private static SelectorOption? Selector(string? text) => text is null ? null : (SelectorOption)text;
 }

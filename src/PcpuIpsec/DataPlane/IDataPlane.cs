@@ -107,15 +107,18 @@ internal sealed record TrafficPolicy
     /// <summary>The number of that interface (XFRMA_IF_ID); 0 without one.</summary>
     public uint InterfaceId => Interface?.Id ?? 0;
 
-    /// <summary>Traffic between <see cref="LocalSelectors"/> and these passes in clear, though the policy covers it.</summary>
-    public IReadOnlyList<TrafficSelector> Bypass { get; init; } = [];
+    /// <summary>What passes in clear, though the policy covers it.</summary>
+    public IReadOnlyList<SelectorPair> Bypass { get; init; } = [];
 
-    /// <summary>Traffic between <see cref="LocalSelectors"/> and these is dropped.</summary>
-    public IReadOnlyList<TrafficSelector> Discard { get; init; } = [];
+    /// <summary>What is dropped, though the policy covers it.</summary>
+    public IReadOnlyList<SelectorPair> Discard { get; init; } = [];
 
     /// <summary>The TCP segment size that this host announces to what the policy covers; null: its own.</summary>
     public SegmentSize? Mss { get; init; }
 }
+
+/// <summary>Traffic between two sides, whichever begins.</summary>
+internal sealed record SelectorPair(IReadOnlyList<TrafficSelector> Local, IReadOnlyList<TrafficSelector> Remote);
 
 /// <summary>An interface of a tunnel (route-based).</summary>
 /// <param name="Name">Its name.</param>

@@ -50,31 +50,39 @@ public sealed partial record TunnelOptions
         return new SegmentSize(mss.Bytes);
     }
 
-    private IReadOnlyList<TrafficSelector> Exceptions(IReadOnlyList<SelectorOption> options, string field, IReadOnlyList<TrafficSelector> local)
+    private IReadOnlyList<SelectorPair> Exceptions(IReadOnlyList<TrafficPair> options, string field, IReadOnlyList<TrafficSelector> local, IReadOnlyList<TrafficSelector> remote)
     {
         if (options is null || options.Count > MaxSelectors)
-            throw Bad(field, $"{options?.Count} selectors", $"0 to {MaxSelectors}");
-        var selectors = new TrafficSelector[options.Count];
-        for (int i = 0; i < selectors.Length; i++)
+            throw Bad(field, options is null ? null : $"{options.Count} entries", $"0 to {MaxSelectors}");
+        var pairs = new SelectorPair[options.Count];
+        for (int i = 0; i < pairs.Length; i++)
         {
-            selectors[i] = options[i].Selector ?? Parsed(options[i].ToString(), $"{field}[{i}]", TrafficSelector.Parse);
-            if (!local.Any(l => l.IsIPv6 == selectors[i].IsIPv6))
-                throw Bad($"{field}[{i}]", options[i], "a selector of a family that LocalSelectors have");
+            string entry = $"{field}[{i}]";
+            if (options[i] is not { } option || (option.Local is null && option.Remote is null))
+                throw Bad(entry, options[i], $"{nameof(TrafficPair.Local)}, {nameof(TrafficPair.Remote)} or both");
+            pairs[i] = new SelectorPair(Side(option.Local, $"{entry}.{nameof(option.Local)}", local), Side(option.Remote, $"{entry}.{nameof(option.Remote)}", remote));
+            if (!pairs[i].Local.Any(l => pairs[i].Remote.Any(r => r.IsIPv6 == l.IsIPv6)))
+                throw Bad(entry, option, "two sides of one address family");
         }
-        return selectors;
+        return pairs;
+
+        static IReadOnlyList<TrafficSelector> Side(SelectorOption? option, string field, IReadOnlyList<TrafficSelector> otherwise)
+            // The tunnel's selectors by their addresses: what it carries of them does not matter to what it does not.
+            => option is not { } given ? [.. otherwise.Select(s => s with { Protocol = 0, StartPort = 0, EndPort = ushort.MaxValue })]
+                : [given.Selector ?? Parsed(given.ToString(), field, TrafficSelector.Parse)];
     }
 
-    private void CheckExceptions(IReadOnlyList<TrafficSelector> bypass, IReadOnlyList<TrafficSelector> discard)
+    private void CheckExceptions(IReadOnlyList<SelectorPair> bypass)
     {
-        for (int i = 0; i < discard.Count; i++)
+        for (int i = 0; i < Discard.Count; i++)
         {
-            if (bypass.Contains(discard[i]))
-                throw Bad($"{nameof(Discard)}[{i}]", Discard[i], $"a selector that {nameof(Bypass)} has not");
+            if (Bypass.Contains(Discard[i]))
+                throw Bad($"{nameof(Discard)}[{i}]", Discard[i], $"what {nameof(Bypass)} has not");
         }
         for (int i = 0; XfrmInterface is not null && i < bypass.Count; i++)
         {
-            if (bypass[i].Protocol != 0 || !bypass[i].AnyPort)
-                throw Bad($"{nameof(Bypass)}[{i}]", Bypass[i], $"addresses without protocol and ports, since {nameof(XfrmInterface)} is given and routes know none");
+            if (Bypass[i].Local is not null || bypass[i].Remote.Any(r => r.Protocol != 0 || !r.AnyPort))
+                throw Bad($"{nameof(Bypass)}[{i}]", Bypass[i], $"{nameof(TrafficPair.Remote)} alone, without protocol and ports, since {nameof(XfrmInterface)} is given and routes know no more");
         }
     }
 }

@@ -38,8 +38,8 @@ public sealed partial record TunnelOptions
         if (!local.Any(l => remote.Any(r => r.IsIPv6 == l.IsIPv6)))
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"RemoteSelectors: '{string.Join(", ", RemoteSelectors)}' has no address family in common with LocalSelectors '{string.Join(", ", LocalSelectors)}'; allowed are selectors of the same family");
 
-        IReadOnlyList<TrafficSelector> bypass = Exceptions(Bypass, nameof(Bypass), local), discard = Exceptions(Discard, nameof(Discard), local);
-        CheckExceptions(bypass, discard);
+        IReadOnlyList<SelectorPair> bypass = Exceptions(Bypass, nameof(Bypass), local, remote), discard = Exceptions(Discard, nameof(Discard), local, remote);
+        CheckExceptions(bypass);
         IReadOnlyList<CipherSuite> esp = EspTransforms();
         IReadOnlyList<int> cpus = PerCpuList(onlineCpus, planeCpus);
         var connection = new IkeConnection

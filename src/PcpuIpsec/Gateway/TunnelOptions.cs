@@ -115,14 +115,11 @@ public sealed partial record TunnelOptions
     /// </summary>
     public MssClamp? Mss { get; init; }
 
-    /// <summary>
-    /// Traffic between <see cref="LocalSelectors"/> and these passes in clear though the tunnel covers it, such as that of a
-    /// management network (kernel data plane); protocol and ports are the other side's. Default: none.
-    /// </summary>
-    public IReadOnlyList<SelectorOption> Bypass { get; init; } = [];
+    /// <summary>What passes in clear though the tunnel covers it, such as the traffic of a management network (kernel data plane). Default: nothing.</summary>
+    public IReadOnlyList<TrafficPair> Bypass { get; init; } = [];
 
-    /// <summary>Traffic between <see cref="LocalSelectors"/> and these is dropped (kernel data plane); protocol and ports are the other side's. Default: none.</summary>
-    public IReadOnlyList<SelectorOption> Discard { get; init; } = [];
+    /// <summary>What is dropped though the tunnel covers it (kernel data plane). Default: nothing.</summary>
+    public IReadOnlyList<TrafficPair> Discard { get; init; } = [];
 
     /// <summary>Initiate, or wait for the peer or a packet. Default: wait.</summary>
     public StartAction StartAction { get; init; } = StartAction.Wait;

@@ -65,8 +65,9 @@ internal static class KernelPolicies
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Bypass and Discard of '{policy.Connection}' make {exceptions.Count} policies of the kernel's; allowed are {PoliciesAtMost}: fewer selectors, or ranges that are whole prefixes");
         return exceptions;
 
-        IEnumerable<XfrmPolicy> Both(IReadOnlyList<TrafficSelector> remotes, XfrmPolicyAction action, uint[] interfaceIds)
-            => from outbound in OutboundSelectors(policy.LocalSelectors.Select(s => s with { Protocol = 0, StartPort = 0, EndPort = ushort.MaxValue }).ToList(), remotes)
+        IEnumerable<XfrmPolicy> Both(IReadOnlyList<SelectorPair> pairs, XfrmPolicyAction action, uint[] interfaceIds)
+            => from pair in pairs
+               from outbound in OutboundSelectors(pair.Local, pair.Remote)
                from selector in new[] { outbound, Reverse(outbound) }.Distinct()
                from direction in (XfrmPolicyDirection[])[XfrmPolicyDirection.Out, XfrmPolicyDirection.In, XfrmPolicyDirection.Forward]
                from interfaceId in interfaceIds

@@ -157,7 +157,7 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
             yield return new Route { Destination = destination, Type = RouteType.Unreachable, Metric = ClosedMetric, Table = table, Protocol = Protocol };
         }
         // Our own side is where it was, also where the peer's covers it; the main table knows.
-        foreach (IPNetwork here in Prefixes(policy.LocalSelectors).Where(p => p.PrefixLength > 0).Concat(Prefixes(policy.Bypass)).Distinct())
+        foreach (IPNetwork here in Prefixes(policy.LocalSelectors).Where(p => p.PrefixLength > 0).Concat(Prefixes(policy.Bypass.SelectMany(b => b.Remote))).Distinct())
             yield return new Route { Destination = here, Type = RouteType.Throw, Metric = ThrowMetric, Table = table, Protocol = Protocol };
     }
 

@@ -27,10 +27,12 @@ public class TunnelKernelOptionsTests
         { "MSS 0", "Mss", "'0'", "536 to 65495" },
         { "MSS -1", "Mss", "-1", "536 to 65495" },
         { "MSS to everything", "Mss", "auto", "XfrmInterface" },
-        { "bypass", "Bypass[0]", "nonsense", "" },
+        { "bypass", "Bypass[0].Remote", "nonsense", "" },
+        { "bypass of nothing", "Bypass[1]", "LocalSelectors to RemoteSelectors", "Local, Remote or both" },
         { "bypass of another family", "Bypass[0]", "2001:db8::/32", "family" },
         { "bypass by port into an interface", "Bypass[0]", "[tcp/22]", "without protocol and ports" },
-        { "many discards", "Discard", "65 selectors", "0 to 64" },
+        { "bypass by source into an interface", "Bypass[0]", "192.0.1.5 to", "Remote alone" },
+        { "many discards", "Discard", "65 entries", "0 to 64" },
         { "both", "Discard[0]", "192.0.3.0/24", "Bypass has not" },
     };
 
@@ -79,8 +81,8 @@ public class TunnelKernelOptionsTests
         {
             "XfrmInterface" => other with { XfrmInterface = _interface, Mss = MssClamp.Off },
             "Mss" => other with { Mss = 1300 },
-            "Bypass" => other with { Bypass = ["192.0.2.0/25"] },
-            _ => other with { Discard = ["192.0.2.0/25"] },
+            "Bypass" => other with { Bypass = [To("192.0.2.0/25")] },
+            _ => other with { Discard = [To("192.0.2.0/25")] },
         };
         var error = await Assert.ThrowsAsync<PcpuIpsecException>(() => harness.Gateway.AddTunnelAsync(other));
         Assert.Equal(PcpuIpsecError.HostUnable, error.Error);
@@ -107,12 +109,16 @@ public class TunnelKernelOptionsTests
             "MSS 0" => east with { Mss = 0 },
             "MSS -1" => east with { Mss = -1 },
             "MSS to everything" => east with { RemoteSelectors = ["0.0.0.0/0"], Mss = MssClamp.Auto },
-            "bypass" => east with { Bypass = ["nonsense"] },
-            "bypass of another family" => east with { Bypass = ["2001:db8::/32"] },
-            "bypass by port into an interface" => east with { XfrmInterface = _interface, Bypass = ["192.0.2.5[tcp/22]"] },
-            "many discards" => east with { Discard = [.. Enumerable.Repeat<SelectorOption>("192.0.3.0/24", 65)] },
-            "both" => east with { Bypass = ["192.0.3.0/24"], Discard = ["192.0.3.0/24"] },
+            "bypass" => east with { Bypass = [To("nonsense")] },
+            "bypass of nothing" => east with { Bypass = [To("192.0.2.5"), new()] },
+            "bypass of another family" => east with { Bypass = [To("2001:db8::/32")] },
+            "bypass by port into an interface" => east with { XfrmInterface = _interface, Bypass = [To("192.0.2.5[tcp/22]")] },
+            "bypass by source into an interface" => east with { XfrmInterface = _interface, Bypass = [new() { Local = "192.0.1.5" }] },
+            "many discards" => east with { Discard = [.. Enumerable.Repeat(To("192.0.3.0/24"), 65)] },
+            "both" => east with { Bypass = [To("192.0.3.0/24")], Discard = [To("192.0.3.0/24")] },
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such case"),
         };
     }
+
+    private static TrafficPair To(string remote) => new() { Remote = remote };
 }

@@ -40,14 +40,14 @@ public sealed class GatewayConfigurationTests : IDisposable
     [InlineData("1300", "1300")]
     public void What_the_kernel_data_plane_alone_can_do_is_read_and_written(string json, string mss)
     {
-        string fields = $$"""{"xfrmInterface":{"name":"ipsec0","id":42,"mtu":1400,"routes":["10.2.0.0/24"]},"mss":{{json}},"bypass":["10.9.0.0/16"],"discard":["10.8.0.0/16[tcp/25]"]}""";
+        string fields = $$"""{"xfrmInterface":{"name":"ipsec0","id":42,"mtu":1400,"routes":["10.2.0.0/24"]},"mss":{{json}},"bypass":[{"remote":"10.9.0.0/16"}],"discard":[{"local":"10.1.0.1[tcp/25]","remote":"10.8.0.0/16"}]}""";
         GatewayConfiguration configuration = Parse($$"""{"tunnels":[{"name":"t","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2",{{fields[1..]}}]}""");
         TunnelOptions tunnel = configuration.Tunnels[0].ToOptions();
 
         Assert.Equal(("ipsec0", 42u, 1400), (tunnel.XfrmInterface!.Name, tunnel.XfrmInterface.Id!.Value, tunnel.XfrmInterface.Mtu!.Value));
         Assert.Equal(["10.2.0.0/24"], tunnel.XfrmInterface.Routes!);
         Assert.Equal(mss, tunnel.Mss.ToString());
-        Assert.Equal(("10.9.0.0/16", "10.8.0.0/16[tcp/25]"), (Assert.Single(tunnel.Bypass).ToString(), Assert.Single(tunnel.Discard).ToString()));
+        Assert.Equal(("LocalSelectors to 10.9.0.0/16", "10.1.0.1[tcp/25] to 10.8.0.0/16"), (Assert.Single(tunnel.Bypass).ToString(), Assert.Single(tunnel.Discard).ToString()));
         Assert.Contains(fields[1..^1], configuration.ToString());
     }
 

@@ -143,8 +143,8 @@ public sealed class KernelExceptionTests : IDisposable
     {
         LocalSelectors = [TrafficSelector.Parse("10.1.0.0/16")],
         RemoteSelectors = [TrafficSelector.Parse("10.2.0.0/16")],
-        Bypass = [TrafficSelector.Parse("10.2.5.0/24")],
-        Discard = [TrafficSelector.Parse("10.2.6.0/24")],
+        Bypass = [new([TrafficSelector.Parse("10.1.0.0/16")], [TrafficSelector.Parse("10.2.5.0/24")])],
+        Discard = [new([TrafficSelector.Parse("10.1.0.0/16")], [TrafficSelector.Parse("10.2.6.0/24")])],
     };
 
     private KernelDataPlane Create()

@@ -88,7 +88,7 @@ public class KernelPlaneExceptionTests
     {
         var route = new FakeLinks();
         await using KernelPlaneBench bench = Create(routes: route.Socket());
-        await bench.Plane.HoldAsync(Policy() with { Interface = _interface, Discard = [TrafficSelector.Parse("10.2.0.6")] }, default);
+        await bench.Plane.HoldAsync(Policy() with { Interface = _interface, Discard = [To("10.2.0.6")] }, default);
         (uint inbound, uint outbound) = await bench.InstallAsync(cpu: 1, 1);
 
         Assert.All(bench.Kernel.Policies.Where(p => p.Templates.Count > 0), p => Assert.Equal(42u, p.InterfaceId));
@@ -112,7 +112,9 @@ public class KernelPlaneExceptionTests
 
     private static TrafficPolicy Exceptions(string connection = Connection) => Policy(connection) with
     {
-        Bypass = [TrafficSelector.Parse("10.2.0.5")],
-        Discard = [TrafficSelector.Parse("10.2.0.6[tcp/25]")],
+        Bypass = [To("10.2.0.5")],
+        Discard = [To("10.2.0.6[tcp/25]")],
     };
+
+    private static SelectorPair To(string remote) => new(Policy().LocalSelectors, [TrafficSelector.Parse(remote)]);
 }
