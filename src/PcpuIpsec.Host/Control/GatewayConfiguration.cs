@@ -174,5 +174,5 @@ internal sealed record ExceptionConfiguration
 
     public TrafficPair ToOption() => new() { Local = Selector(Local), Remote = Selector(Remote) };
 
-    private static SelectorOption? Selector(string? text) => text is null ? null : (SelectorOption)text;
+    private static SelectorOption? Selector(string? text) => text is null ? default(SelectorOption?) : (SelectorOption)text;
 }

@@ -29,7 +29,7 @@ public sealed class RouteBasedTests
         Assert.All(await KernelLab.SasAsync(lab.West), s => Assert.Contains("if_id 0x9", s.Text));
 
         await using var errors = new XfrmErrors(lab.West, lab.East);
-        TwoWayFlows flows = TwoWayFlows.Start(lab, HostCpus.Online(), 200);
+        TwoWayFlows flows = TwoWayFlows.Start(lab.Sunset, lab.Sunrise, HostCpus.Online(), 200);
         await Task.Delay(TimeSpan.FromSeconds(2));
         await flows.StopAsync();
         flows.AssertNoneLost();
