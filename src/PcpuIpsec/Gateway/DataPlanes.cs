@@ -47,6 +47,8 @@ internal static class DataPlanes
                     return (kernel, "auto takes the kernel's: it has ESP and binds SAs to CPUs");
                 if (options.Tunnels.Count > 0 && options.Tunnels.All(t => t.PerCpu is null))
                     return (kernel, "auto takes the kernel's: it has ESP, and no tunnel asks for SAs by CPU");
+                if (options.Tunnels.Any(NeedsKernel))
+                    return (kernel, $"auto takes the kernel's, since a tunnel asks for what it alone has; {NoPerCpu}, so each tunnel has one Child SA");
                 why = NoPerCpu;
             }
             catch (PcpuIpsecException e) when (e.Error == PcpuIpsecError.HostUnable)
@@ -76,6 +78,9 @@ internal static class DataPlanes
             await kernel.DisposeAsync();
         return (embedded, $"auto takes the embedded one: {why}");
     }
+
+    private static bool NeedsKernel(TunnelOptions tunnel)
+        => tunnel is { XfrmInterface: not null } or { Mss: not null } or { Bypass.Count: > 0 } or { Discard.Count: > 0 };
 
     private static ValueTask<EmbeddedDataPlane> EmbeddedAsync(GatewayOptions options, ILogger log, CancellationToken cancellationToken)
         => EmbeddedDataPlane.CreateAsync(

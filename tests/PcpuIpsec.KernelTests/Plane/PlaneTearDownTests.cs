@@ -40,7 +40,7 @@ public sealed partial class PlaneTearDownTests
         await using (GatewayPair pair = await GatewayPair.StartAsync(lab))
         {
             capture = await CaptureAsync(lab);
-            flows = TwoWayFlows.Start(lab.Sunset, lab.Sunrise, _cpus, 100);
+            flows = TwoWayFlows.Start(lab.Sunset, lab.Sunrise, _cpus, 50);
             await pair.ConnectAsync();
             await pair.PerCpuSasAsync();
             await flows.ArriveAsync(200);
@@ -70,13 +70,13 @@ public sealed partial class PlaneTearDownTests
         await using IpsecGateway east = await GatewayPair.StartOneAsync(lab, lab.East, (o, _, _) => o with { PerCpu = new PerCpuOptions { OnDemand = true } });
         uint[] before;
         LabCapture capture;
-        TwoWayFlows flows;
+        UdpFlow flow;
         await using (GatewayProcess west = await StartWestAsync(lab))
         {
             capture = await CaptureAsync(lab);
-            flows = TwoWayFlows.Start(lab.Sunset, lab.Sunrise, _cpus, 100);
+            flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 1, rate: 100);
             await west.AskAsync("start", GatewayPair.Tunnel, _patience, CancellationToken.None);
-            await flows.ArriveAsync(200);
+            await ArriveAsync(flow, 100);
             before = [.. (await KernelLab.SasAsync(lab.West)).Select(s => s.Spi)];
             using Process process = Process.GetProcessById(west.Pid);
             process.Kill();
@@ -88,9 +88,10 @@ public sealed partial class PlaneTearDownTests
         {
             Assert.Empty((await KernelLab.SasAsync(lab.West)).Where(s => s.Spi != 0).Select(s => s.Spi).Intersect(before));
             await west.AskAsync("start", GatewayPair.Tunnel, _patience, CancellationToken.None);
-            await flows.ArriveAsync(200);
+            await ArriveAsync(flow, 100);
         }
-        await flows.StopAsync();
+        await flow.StopAsync();
+        await flow.DisposeAsync();
         await capture.StopAsync();
 
         Assert.Equal((0, 0), (capture.Captured, capture.Dropped));
@@ -99,6 +100,12 @@ public sealed partial class PlaneTearDownTests
         await using (IpsecGateway last = await GatewayPair.StartOneAsync(lab, lab.West))
             await last.RemoveTunnelAsync(GatewayPair.Tunnel);
         Assert.Equal((0, 0), await PoliciesAsync(lab.West));
+    }
+
+    private static async Task ArriveAsync(UdpFlow flow, long more)
+    {
+        long until = flow.Received + more;
+        await PlaneWait.UntilAsync(() => Task.FromResult(flow.Received >= until ? null : $"only {flow.Received} of {until} datagrams arrived"));
     }
 
     /// <summary>What west sends in clear. What it has decrypted shows on the same interface, and is not meant.</summary>
