@@ -30,12 +30,14 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
 
     private const uint ThrowMetric = 1, OpenMetric = 2, ClosedMetric = 3;
 
+    private readonly TrafficHold _embedded = new(routes, "", KernelIds.Mark);
+
     /// <summary>What is left of the path's MTU, by connection, from its first SA on.</summary>
     private readonly Dictionary<string, int> _mtus = [];
 
     public static uint TableOf(string connection) => FirstTable | (TrafficHold.TableOf(connection) & 0x0fff_ffff);
 
-    /// <summary>Makes what the policy needs and takes over what is there; what it needs no more goes.</summary>
+    /// <summary>Makes what the policy needs and takes over what is there; what it needs no more goes, the embedded plane's hold included.</summary>
     /// <exception cref="PcpuIpsecException">The interface is another's, or the kernel has none such.</exception>
     public void Hold(TrafficPolicy policy)
     {
@@ -44,6 +46,8 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         foreach (Link old in routes.Links().Where(l => l.Group == group && (l.Name != policy.Interface?.Name || l.XfrmInterfaceId != policy.InterfaceId)))
             routes.DeleteLink(old.Index);
         Apply(policy, policy.Interface is { } wanted ? Ensure(wanted, group) : null);
+        // Its rules would keep from the policies what they hold for a worker that is not there.
+        _embedded.Release(policy.Connection);
     }
 
     /// <summary>Fits MTU and segment size to an SA that packets now go through.</summary>
@@ -74,6 +78,7 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
             routes.TryDeleteRoute(route);
         foreach (Link link in routes.Links().Where(l => l.Group == group))
             routes.DeleteLink(link.Index);
+        _embedded.Release(connection);
     }
 
     public void Dispose() => routes.Dispose();

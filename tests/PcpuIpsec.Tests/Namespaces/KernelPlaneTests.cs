@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using PcpuIpsec.DataPlane;
+using PcpuIpsec.Esp;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Xfrm;
@@ -54,6 +55,26 @@ public sealed class KernelPlaneTests : IDisposable
         await next.ReleaseAsync(Connection, default);
         await SeeInClearAsync(shape, connected);
         AssertNothingLeft();
+    }
+
+    [NamespaceFact("ip")]
+    public async Task What_the_embedded_plane_left_held_is_taken_over_without_a_gap()
+    {
+        var shape = new TunnelShape();
+        using Socket connected = TestTraffic.Open(_network.West, shape.WestInner);
+        connected.Connect(shape.EastInner, TestTraffic.Port);
+        string before = TestNetwork.Ip($"-n {_network.WestName} rule");
+        await using (EmbeddedDataPlane embedded = await EmbeddedDataPlane.CreateAsync(new EmbeddedOptions { Cpus = [0], NetworkNamespace = TestNetwork.PathOf(_network.WestName) }, default))
+            await embedded.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default);
+        Assert.NotEqual(before, TestNetwork.Ip($"-n {_network.WestName} rule"));
+
+        await using KernelDataPlane plane = Create();
+        await plane.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default);
+        Assert.Equal(before, TestNetwork.Ip($"-n {_network.WestName} rule"));
+        await SeeNothingAsync(shape, connected);
+        Assert.IsType<AcquireRaised>(await NextAsync(plane));
+        await plane.ReleaseAsync(Connection, default);
+        await SeeInClearAsync(shape, connected);
     }
 
     [NamespaceFact("ip")]
