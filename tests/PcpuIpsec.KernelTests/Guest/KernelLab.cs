@@ -62,14 +62,13 @@ internal sealed class KernelLab : IAsyncDisposable
     {
         // Here, as the test's outcome is known only when its hosts are gone.
         foreach (LabHost host in Network.Hosts)
-            await DumpAsync(host, _folder);
+            await DumpAsync(host);
         foreach (LabCapture capture in _captures)
             await capture.DisposeAsync();
         await Network.DisposeAsync();
     }
 
-    /// <summary>Writes what a host's kernel holds into a folder, for people.</summary>
-    public static async Task DumpAsync(LabHost host, string folder)
+    private async Task DumpAsync(LabHost host)
     {
         const string Script = """
             exec 2>&1
@@ -80,6 +79,6 @@ internal sealed class KernelLab : IAsyncDisposable
             echo '# ip route'; ip route show table all; ip -6 route show table all
             """;
         CommandResult dump = await host.RunAsync(new LabCommand("sh", "-c", Script), CancellationToken.None);
-        await File.WriteAllTextAsync(Path.Combine(folder, host.Name + ".txt"), dump.Output);
+        await File.WriteAllTextAsync(Path.Combine(_folder, host.Name + ".txt"), dump.Output);
     }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using PcpuIpsec.Gateway;
-using PcpuIpsec.KernelTests.Guest;
 
 namespace PcpuIpsec.KernelTests.Peers;
 
@@ -131,8 +130,8 @@ internal sealed class PeerTunnel(PeerLab lab, IpsecGateway gateway, int logged, 
         say("the peer's log:\n" + PeerLog.Text);
         if (lab.Plane == DataPlaneKind.Kernel)
         {
-            await KernelLab.DumpAsync(lab.Ours, GuestMachine.TestFolder);
-            await KernelLab.DumpAsync(lab.Theirs, GuestMachine.TestFolder);
+            say(PeerKernel.Describe(lab.Ours));
+            say(PeerKernel.Describe(lab.Theirs));
         }
         await gateway.RemoveTunnelAsync(Name);
         await gateway.DisposeAsync();

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Lab;
-using PcpuIpsec.Xfrm;
 
 namespace PcpuIpsec.KernelTests.Peers;
 
@@ -42,6 +41,9 @@ internal sealed class StrongSwan : IAsyncDisposable
         PeerFiles.WritePrivate(system.Outside(SettingsFile), Settings(system, plane, makeBeforeBreak: false));
         return new StrongSwan(host, system, plane, await LaunchAsync(host, system));
     }
+
+    /// <summary>"6.1.0".</summary>
+    public async Task<string> VersionAsync() => (await Vici.CallAsync("version", [])).Require("version");
 
     /// <summary>How it reauthenticates from now on.</summary>
     public async Task SetMakeBeforeBreakAsync(bool makeBeforeBreak)
@@ -97,11 +99,8 @@ internal sealed class StrongSwan : IAsyncDisposable
     /// </summary>
     public void EmptyKernel()
     {
-        if (_plane != StrongSwanPlane.Kernel)
-            return;
-        using XfrmSocket xfrm = _host.Namespace.Run(XfrmSocket.Open);
-        xfrm.FlushStates();
-        xfrm.FlushPolicies();
+        if (_plane == StrongSwanPlane.Kernel)
+            PeerKernel.Empty(_host);
     }
 
     /// <summary>Kills the daemon without a word to its peer, and empties its kernel, as when a machine loses its power.</summary>

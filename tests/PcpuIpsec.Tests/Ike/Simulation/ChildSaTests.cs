@@ -56,6 +56,36 @@ public class ChildSaTests
     }
 
     [Fact]
+    public void While_the_response_to_a_rekeying_is_lost_the_responder_sends_by_the_old_Child_SA_that_the_peer_still_has()
+    {
+        Simulation simulation = Simulation.Connected();
+        int responses = 0;
+        simulation.Filter = (from, _) => from != simulation.East || ++responses > 3;
+        simulation.West.Process(new RekeyChild("lab", simulation.West.Children[2].Number));
+        bool everMissing = simulation.RunUntil(() => simulation.East.Outbound.Any(o => !simulation.West.Inbound.Any(i => i.Spi == o.Spi)), TimeSpan.FromSeconds(10));
+
+        Assert.False(everMissing);
+        Assert.InRange(responses, 4, 10);
+        Assert.Single(simulation.West.Noticed<ChildSaRekeyed>());
+        simulation.AssertConsistent();
+    }
+
+    [Fact]
+    public void While_the_response_with_a_Child_SA_beside_the_fallback_is_lost_the_responder_sends_by_the_fallback()
+    {
+        Simulation simulation = new Simulation().Configure();
+        bool lost = false;
+        // The first response to a CREATE_CHILD_SA, once.
+        simulation.Filter = (from, d) => lost || from != simulation.East || !(lost = d.Message.Span[18] == (byte)ExchangeType.CREATE_CHILD_SA && (d.Message.Span[19] & 0x20) != 0);
+        simulation.West.Process(new InitiateConnection("lab"));
+        bool everMissing = simulation.RunUntil(() => simulation.East.Outbound.Any(o => o.Cpu is not null && !simulation.West.Inbound.Any(i => i.Spi == o.Spi)), TimeSpan.FromSeconds(10));
+
+        Assert.False(everMissing);
+        Assert.True(lost);
+        Assert.Equal(5, simulation.East.Outbound.Count());
+    }
+
+    [Fact]
     public void A_responder_uses_its_outbound_half_at_the_peers_first_packet()
     {
         Simulation simulation = Simulation.Connected(c => c with { OutboundDelay = TimeSpan.FromMinutes(1) });

@@ -36,10 +36,11 @@ public class PeerHabitTests
     {
         (Simulation simulation, ScriptedResponder peer) = Connect();
         peer.Ask(0, ExchangeType.CREATE_CHILD_SA, Request(0x2001, triggered: true, new NotifyPayload(NotifyType.SA_RESOURCE_INFO, [0, 0, 0, 3])));
-        simulation.Run(_second);
+        simulation.Run(2 * _second);
         ChildSaInfo before = simulation.West.Children[1];
         peer.Ask(1, ExchangeType.CREATE_CHILD_SA, Request(0x2002, triggered: false, new NotifyPayload(NotifyType.REKEY_SA, ProtocolId.ESP, ChildSaNegotiation.SpiBytes(0x2001), [])));
-        simulation.Run(_second);
+        // This peer does not delete the old one, so the new one waits as long as for a lost response.
+        simulation.Run(6 * _second);
         ChildSaInfo after = Assert.Single(simulation.West.Children, c => c.OutboundSpi == 0x2002);
         Assert.Equal((before.Number, before.Cpu), (after.Number, after.Cpu));
         Assert.Contains(simulation.West.Outbound, s => s.Spi == 0x2002 && s.Cpu == before.Cpu && s.Replaces == 0x2001);
