@@ -46,7 +46,7 @@ public sealed class SegmentSizeTests
     /// <summary>Connects from west's protected address to sunrise, and has more than one segment come back.</summary>
     private static async Task<int> AnnouncedAsync(KernelLab lab)
     {
-        await using LabCapture capture = await lab.CaptureAsync(lab.Sunrise, "red", "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn");
+        LabCapture capture = await lab.CaptureAsync(lab.Sunrise, "red", "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn");
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         using Socket listener = lab.Sunrise.Namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
         listener.Bind(new IPEndPoint(lab.Sunrise.Address, 0));
