@@ -12,7 +12,17 @@ internal sealed class KernelConnection(TrafficPolicy policy, IReadOnlyList<XfrmP
 
     public TrafficPolicy Policy { get; set; } = policy;
 
+    /// <summary>Those that protect.</summary>
     public IReadOnlyList<XfrmPolicy> Policies { get; set; } = policies;
+
+    /// <summary>What passes in clear or is dropped beside them.</summary>
+    public IReadOnlyList<XfrmPolicy> Exceptions { get; set; } = [];
+
+    /// <summary>All that the kernel is to have.</summary>
+    public List<XfrmPolicy> Held => [.. KernelPolicies.CoverNeighborDiscovery(Policy) ? KernelPolicies.NeighborDiscovery() : [], .. Policies, .. Exceptions];
+
+    /// <summary>When its fallback was last looked for in the kernel.</summary>
+    public DateTimeOffset FallbackCheckedAt { get; set; }
 
     public uint RequestId { get; } = KernelIds.RequestIdOf(policy.Connection);
 

@@ -15,9 +15,12 @@ internal sealed partial class KernelDataPlane
     /// <summary>What was dropped between an acquire and the moment at which the flag was off again.</summary>
     public const string LostToAcquires = "LostToAcquires";
 
+    private static readonly TimeSpan _retryPause = TimeSpan.FromSeconds(1);
+
     private int _armed;
     private long _lost;
     private long _noStatesWhenArmed;
+    private ITimer? _retry;
 
     public ValueTask AllowAcquiresAsync(string connection, bool allowed, CancellationToken cancellationToken)
     {
@@ -43,22 +46,85 @@ internal sealed partial class KernelDataPlane
         {
             if (_disposed)
                 return;
-            switch (e)
+            OrLater(() =>
             {
-                case XfrmAcquire acquire:
-                    Take(acquire);
-                    break;
-                case XfrmExpire expire:
-                    Take(expire);
-                    break;
-                case XfrmMapping mapping when _sas.ContainsKey(mapping.State):
-                    _events.Writer.TryWrite(new PeerMapped(mapping.State.Spi, mapping.New));
-                    break;
-                case XfrmEventsLost lost:
-                    KernelPlaneLog.EventsLost(_options.Logger, lost.Reason);
-                    Resynchronize();
-                    break;
+                switch (e)
+                {
+                    case XfrmAcquire acquire:
+                        Take(acquire);
+                        break;
+                    case XfrmExpire expire:
+                        Take(expire);
+                        break;
+                    case XfrmMapping mapping when _sas.ContainsKey(mapping.State):
+                        _events.Writer.TryWrite(new PeerMapped(mapping.State.Spi, mapping.New));
+                        break;
+                    case XfrmPolicyDeleted deleted when deleted.Selector is not { } selector || _connections.Values.Any(c => c.Held.Any(p => p.Selector == selector)):
+                    case XfrmPoliciesFlushed:
+                        PutBackPolicies();
+                        break;
+                    case XfrmEventsLost lost:
+                        KernelPlaneLog.EventsLost(_options.Logger, lost.Reason);
+                        Resynchronize();
+                        break;
+                }
+            });
+        }
+    }
+
+    /// <summary>
+    /// What the kernel refuses now, for want of memory say, is not lost: everything is compared and set right once more, a
+    /// second later. Under the lock.
+    /// </summary>
+    private void OrLater(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is PcpuIpsecException or IOException or UnauthorizedAccessException)
+        {
+            KernelPlaneLog.Refused(_options.Logger, e.Message);
+            _retry ??= _options.Clock.CreateTimer(_ => Retry(), null, _retryPause, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Retry()
+    {
+        lock (_lock)
+        {
+            _retry?.Dispose();
+            _retry = null;
+            if (!_disposed)
+                OrLater(SetRight);
+        }
+
+        void SetRight()
+        {
+            Resynchronize();
+            foreach (KernelConnection connection in _connections.Values)
+            {
+                Refresh(connection);
+                LookUpAnew(connection);
             }
+        }
+    }
+
+    /// <summary>
+    /// Somebody else deleted policies, ours among them (`ip xfrm policy flush`, another daemon's start): without them all would
+    /// leave in clear. Ours are written anew; what this process deletes itself is no connection's any more by then.
+    /// </summary>
+    private void PutBackPolicies()
+    {
+        var there = _xfrm.Policies().Select(KernelPolicies.KeyOf).ToHashSet();
+        foreach (KernelConnection connection in _connections.Values)
+        {
+            List<XfrmPolicy> missing = connection.Held.FindAll(p => !there.Contains(KernelPolicies.KeyOf(p)));
+            if (missing.Count == 0)
+                continue;
+            foreach (XfrmPolicy policy in missing)
+                _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet && policy is { Direction: XfrmPolicyDirection.Out, Templates.Count: > 0 } ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+            KernelPlaneLog.PoliciesPutBack(_options.Logger, connection.Policy.Connection, missing.Count);
         }
     }
 
@@ -118,6 +184,7 @@ internal sealed partial class KernelDataPlane
         }
         else if (HasFallback(connection))
         {
+            CheckFallback(connection);
             // Outside what the fallback was negotiated for. Its placeholder would hold up CPUs where these acquire.
             if (connection.Policy.AcquirePerCpu)
                 TakeBack(placeholder);
@@ -126,6 +193,20 @@ internal sealed partial class KernelDataPlane
         // There was no SA at all: the placeholder paces the kernel's asking until one takes its place.
         (TrafficSelector local, TrafficSelector remote) = trigger.ToTrafficSelectors();
         _events.Writer.TryWrite(new AcquireRaised(connection.Policy.Connection, cpu, local, remote));
+    }
+
+    /// <summary>
+    /// No state was found though there is a fallback: it may be gone, deleted by somebody else, which the kernel tells only
+    /// together with keys. Once a second at most.
+    /// </summary>
+    private void CheckFallback(KernelConnection connection)
+    {
+        DateTimeOffset now = _options.Clock.GetUtcNow();
+        if (now - connection.FallbackCheckedAt < _retryPause)
+            return;
+        connection.FallbackCheckedAt = now;
+        if (_sas.Values.Any(s => s.IsFallback && s.State.RequestId == connection.RequestId && _xfrm.FindState(s.State.Id) is null))
+            Resynchronize();
     }
 
     private void Take(XfrmExpire expire)
@@ -147,9 +228,10 @@ internal sealed partial class KernelDataPlane
             Refresh(connection);
     }
 
-    /// <summary>Reads what the lost events may have said: SAs that are gone or reached a limit, acquires that wait.</summary>
+    /// <summary>Reads what the lost events may have said: policies and SAs that are gone, SAs that reached a limit, acquires that wait.</summary>
     private void Resynchronize()
     {
+        PutBackPolicies();
         var there = new Dictionary<XfrmStateId, XfrmInstalledState>();
         foreach (XfrmInstalledState state in _xfrm.States())
         {
@@ -205,7 +287,7 @@ internal sealed partial class KernelDataPlane
                 return;
             connection.LengthenPause();
             EndPause(connection);
-            Refresh(connection);
+            OrLater(() => Refresh(connection));
         }
     }
 
@@ -264,12 +346,12 @@ internal sealed partial class KernelDataPlane
         => statistics.GetValueOrDefault("XfrmOutNoStates") + statistics.GetValueOrDefault("XfrmAcquireError");
 
     /// <summary>
-    /// Has flows that this host sends itself look for their SA anew: the kernel keeps with each socket what it found last and
-    /// does not take an SA that is added for a CPU into account. A policy that is written, though it is the same, is.
+    /// Has packets look for their SA anew: the kernel keeps with each socket and with each policy what it found last and does
+    /// not take an SA that is added for a CPU into account. A policy that is written, though it is the same, forgets it.
     /// </summary>
     private void LookUpAnew(KernelConnection connection)
     {
-        foreach (XfrmPolicy policy in connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out).DistinctBy(p => p.Selector.Family))
+        foreach (XfrmPolicy policy in connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out))
             _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
     }
 

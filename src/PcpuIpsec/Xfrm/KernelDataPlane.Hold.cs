@@ -12,7 +12,8 @@ internal sealed partial class KernelDataPlane
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             IReadOnlyList<XfrmPolicy> protecting = KernelPolicies.Of(policy);
-            List<XfrmPolicy> wanted = [.. protecting, .. KernelPolicies.ExceptionsOf(policy)];
+            IReadOnlyList<XfrmPolicy> exceptions = KernelPolicies.ExceptionsOf(policy);
+            List<XfrmPolicy> wanted = [.. protecting, .. exceptions];
             uint requestId = KernelIds.RequestIdOf(policy.Connection);
             _connections.TryGetValue(requestId, out KernelConnection? known);
             if (known is not null && known.Policy.Connection != policy.Connection)
@@ -21,25 +22,35 @@ internal sealed partial class KernelDataPlane
             CheckNotOthers(policy, wanted, there, requestId);
             List<XfrmPolicy> before = there.FindAll(p => KernelIds.RequestIdOf(p) == requestId);
 
-            Put(policy, wanted, before);
-            var keep = wanted.Select(KernelPolicies.KeyOf).ToHashSet();
-            foreach (XfrmPolicy old in before.Where(p => !keep.Contains(KernelPolicies.KeyOf(p))))
-                _xfrm.DeletePolicy(old);
-
-            if (known is null)
-            {
-                known = new KernelConnection(policy, protecting);
-                _connections.Add(requestId, known);
-                int states = Forget(known);
-                if (before.Count > 0)
-                    KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
-            }
-            (known.Policy, known.Policies) = (policy, protecting);
-            // The policies were written without it.
-            Disarm(known);
             if (policy.AcquirePerCpu)
-                _host.LowerAcquireExpiry();
-            Refresh(known);
+                LowerAcquireExpiry();
+            Put(policy, wanted, before);
+            bool isNew = known is null;
+            try
+            {
+                var keep = wanted.Select(KernelPolicies.KeyOf).ToHashSet();
+                foreach (XfrmPolicy old in before.Where(p => !keep.Contains(KernelPolicies.KeyOf(p))))
+                    _xfrm.DeletePolicy(old);
+                if (known is null)
+                {
+                    known = new KernelConnection(policy, protecting);
+                    _connections.Add(requestId, known);
+                    int states = Forget(known);
+                    if (before.Count > 0)
+                        KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
+                }
+                (known.Policy, known.Policies, known.Exceptions) = (policy, protecting, exceptions);
+                // The policies were written without it.
+                Disarm(known);
+                Refresh(known);
+            }
+            catch (PcpuIpsecException) when (isNew)
+            {
+                _connections.Remove(requestId);
+                if (before.Count == 0)
+                    TakeOff(policy.Connection, wanted);
+                throw;
+            }
             KernelPlaneLog.Held(_options.Logger, policy.Connection, wanted.Count, requestId);
             return ValueTask.FromResult(before.Count > 0);
         }
@@ -112,12 +123,30 @@ internal sealed partial class KernelDataPlane
         }
         catch (PcpuIpsecException)
         {
-            // What was not held before is not held.
-            if (before.Count == 0)
-                _host.Routes.Release(policy.Connection);
-            foreach (XfrmPolicy one in added)
-                _xfrm.DeletePolicy(one);
+            TakeOff(before.Count == 0 ? policy.Connection : null, added);
             throw;
+        }
+    }
+
+    /// <summary>What was not held before is not held. As much of it as the kernel lets; why it is done is what the caller is told.</summary>
+    private void TakeOff(string? routesOf, List<XfrmPolicy> policies)
+    {
+        if (routesOf is not null)
+            OrLater(() => _host.Routes.Release(routesOf));
+        foreach (XfrmPolicy one in policies)
+            OrLater(() => _xfrm.DeletePolicy(one));
+    }
+
+    /// <summary>A help, and no condition: a container's settings may be read-only, or not there.</summary>
+    private void LowerAcquireExpiry()
+    {
+        try
+        {
+            _host.LowerAcquireExpiry();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            KernelPlaneLog.ExpiryNotLowered(_options.Logger, e.Message);
         }
     }
 

@@ -53,14 +53,40 @@ internal sealed partial class KernelDataPlane
                 InstallInbound(sa, state);
             else
                 InstallOutbound(sa, state);
+            // It is in the kernel: from here on nothing fails that would make the caller forget it.
             _sas.Add(id, new InstalledSa(sa.Direction, sa.Connection, state, sa.Suite));
             KernelPlaneLog.Installed(_options.Logger, sa.Direction, sa.Spi, sa.Connection, sa.Cpu);
             if (isFallback)
                 Fit(connection.Policy, sa);
-            if (sa.Direction == SaDirection.Outbound)
-                OutboundChanged(connection, sa.Cpu);
+            OrLater(() =>
+            {
+                FollowAddresses(connection, sa);
+                if (sa.Direction == SaDirection.Outbound)
+                    OutboundChanged(connection, sa.Cpu);
+            });
             return ValueTask.CompletedTask;
         }
+    }
+
+    /// <summary>
+    /// A peer whose NAT gave it another address has its SAs there: the policies ask for SAs between the addresses of the one
+    /// installed last, in its direction. Those between the old ones carry nothing any more, also in the peer's eyes.
+    /// </summary>
+    private void FollowAddresses(KernelConnection connection, SaInstallation sa)
+    {
+        if (sa.Mode != IpsecMode.Tunnel)
+            return;
+        List<XfrmPolicy> policies = [.. connection.Policies];
+        for (int i = 0; i < policies.Count; i++)
+        {
+            XfrmTemplate template = policies[i].Templates[0];
+            if ((policies[i].Direction == XfrmPolicyDirection.Out) != (sa.Direction == SaDirection.Outbound) || (template.Source.Equals(sa.Source) && template.Destination.Equals(sa.Destination)))
+                continue;
+            XfrmPolicy moved = policies[i] with { Templates = [template with { Source = sa.Source, Destination = sa.Destination }] };
+            _xfrm.UpdatePolicy(moved with { Flags = connection.FlagIsSet && moved.Direction == XfrmPolicyDirection.Out ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+            policies[i] = moved;
+        }
+        connection.Policies = policies;
     }
 
     /// <summary>Packets that are too long cost less than no SA at all.</summary>
@@ -87,7 +113,7 @@ internal sealed partial class KernelDataPlane
             {
                 // Without a fallback the flag would have every CPU drop: it goes first.
                 if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? connection))
-                    Refresh(connection);
+                    OrLater(() => Refresh(connection));
                 KernelPlaneLog.Removed(_options.Logger, direction, spi, sa.Connection);
                 _xfrm.DeleteState(id);
             }

@@ -78,7 +78,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
         XfrmMonitor? monitor = null;
         try
         {
-            (xfrm, monitor) = @namespace.Run(() => (KernelSupport.OpenSocket(), XfrmMonitor.Open(XfrmGroups.Acquire | XfrmGroups.Expire | XfrmGroups.Mapping)));
+            (xfrm, monitor) = @namespace.Run(() => (KernelSupport.OpenSocket(), XfrmMonitor.Open(XfrmGroups.Acquire | XfrmGroups.Expire | XfrmGroups.Policy | XfrmGroups.Mapping)));
             KernelSupport support = probe(xfrm);
             AcquireExpiry expiry = @namespace.Run(AcquireExpiry.OfThisNamespace);
             var host = new KernelHost(
@@ -118,15 +118,17 @@ internal sealed partial class KernelDataPlane : IDataPlane
         _listening?.Join();
         lock (_lock)
         {
+            // Each for itself: what the kernel refuses for one keeps the others from nothing.
             foreach (KernelConnection connection in _connections.Values)
             {
                 connection.Resume?.Dispose();
-                Forget(connection);
-                SetFlag(connection, false);
+                OrLater(() => Forget(connection));
+                OrLater(() => SetFlag(connection, false));
             }
             if (_connections.Values.Any(c => c.Policy.AcquirePerCpu))
-                _host.RestoreAcquireExpiry();
+                OrLater(_host.RestoreAcquireExpiry);
             _connections.Clear();
+            _retry?.Dispose();
         }
         _xfrm.Dispose();
         _host.Routes.Dispose();
@@ -173,6 +175,15 @@ internal static partial class KernelPlaneLog
 
     [LoggerMessage(46, LogLevel.Warning, "Events of the kernel were lost ({Reason}); SAs and acquires are read anew")]
     public static partial void EventsLost(ILogger logger, string reason);
+
+    [LoggerMessage(49, LogLevel.Warning, "Policies of {Connection} were deleted by somebody else; {Policies} were written anew")]
+    public static partial void PoliciesPutBack(ILogger logger, string connection, int policies);
+
+    [LoggerMessage(50, LogLevel.Warning, "The kernel refused what is now tried again: {Reason}")]
+    public static partial void Refused(ILogger logger, string reason);
+
+    [LoggerMessage(51, LogLevel.Warning, "net.core.xfrm_acq_expires could not be lowered, so an acquire that nobody answers holds up traffic for as long as that tells: {Reason}")]
+    public static partial void ExpiryNotLowered(ILogger logger, string reason);
 
     [LoggerMessage(48, LogLevel.Warning, "MTU and segment size of {Connection} could not be fitted to its SA: {Reason}")]
     public static partial void NotFitted(ILogger logger, string connection, string reason);

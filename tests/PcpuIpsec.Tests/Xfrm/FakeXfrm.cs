@@ -52,6 +52,9 @@ internal sealed class FakeXfrm : INetlinkTransport
     /// <summary>The kernel took a state away by itself.</summary>
     public void Lose(uint spi) => _states.RemoveAll(s => s.State.Spi == spi);
 
+    /// <summary>Somebody else took policies away.</summary>
+    public void LosePolicies(Predicate<XfrmPolicy> which) => _policies.RemoveAll(p => which(p.Policy));
+
     /// <summary>Packets and bytes that a state is to have carried.</summary>
     public void Count(uint spi, ulong packets, ulong bytes)
     {

@@ -20,7 +20,12 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
         var host = new KernelHost(
             () => Statistics.ToDictionary(),
             (_, _) => throw new InvalidOperationException("no test opens a socket here"),
-            () => Kernel.Journal.Add("expiry lowered"),
+            () =>
+            {
+                if (ExpiryFault is not null)
+                    throw ExpiryFault;
+                Kernel.Journal.Add("expiry lowered");
+            },
             () => Kernel.Journal.Add("expiry put back"),
             routes);
         Plane = new KernelDataPlane(new KernelPlaneOptions { Cpus = [0, 1, 2, 3], Clock = Clock }, new XfrmSocket(new NetlinkSocket(kernel, clearAnswers: true)), support, host);
@@ -29,6 +34,10 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
 
     public FakeXfrm Kernel { get; }
     public ManualClock Clock { get; } = new();
+
+    /// <summary>What keeps the acquires' expiry from being lowered.</summary>
+    public Exception? ExpiryFault { get; set; }
+
     public Dictionary<string, long> Statistics { get; } = new() { ["XfrmOutNoStates"] = 0, ["XfrmAcquireError"] = 0, ["XfrmInStateSeqError"] = 0 };
     public KernelDataPlane Plane { get; }
 

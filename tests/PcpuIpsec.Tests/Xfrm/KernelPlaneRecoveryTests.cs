@@ -1,0 +1,162 @@
+using System.Net;
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Netlink;
+using PcpuIpsec.Xfrm;
+using static PcpuIpsec.Tests.Xfrm.KernelPlaneBench;
+
+namespace PcpuIpsec.Tests.Xfrm;
+
+/// <summary>What others do to the plane's policies and states, and what the kernel refuses for a while.</summary>
+public class KernelPlaneRecoveryTests
+{
+    private const int Enomem = 12;
+    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(1);
+    private static readonly IPAddress _moved = IPAddress.Parse("198.51.100.7");
+
+    [Fact]
+    public async Task Policies_that_somebody_flushes_are_written_anew()
+    {
+        await using KernelPlaneBench bench = Create();
+        await bench.Plane.HoldAsync(Policy(remote: "10.0.0.0/8") with { Discard = [new SelectorPair([TrafficSelector.Parse("10.1.0.0/24")], [TrafficSelector.Parse("10.9.0.0/24")])] }, default);
+        List<XfrmPolicy> before = [.. bench.Kernel.Policies];
+        bench.Kernel.LosePolicies(_ => true);
+
+        bench.Plane.Take(new XfrmPoliciesFlushed());
+
+        Assert.NotEmpty(before);
+        Assert.Equal(before.Select(KernelPolicies.KeyOf), bench.Kernel.Policies.Select(KernelPolicies.KeyOf));
+    }
+
+    [Fact]
+    public async Task One_that_somebody_deletes_is_written_anew_with_its_flag_and_of_others_nothing_is_asked()
+    {
+        await using KernelPlaneBench bench = await HoldAsync(acquirePerCpu: true);
+        await bench.InstallAsync(cpu: null, 1);
+        await bench.Plane.AllowAcquiresAsync(Connection, allowed: true, default);
+        Assert.True(bench.FlagIsSet);
+        XfrmPolicy lost = bench.Kernel.Policies.Single(p => p.Direction == XfrmPolicyDirection.Out);
+        bench.Kernel.Journal.Clear();
+
+        bench.Plane.Take(new XfrmPolicyDeleted(9, XfrmPolicyDirection.Out, XfrmSamples.Trigger));
+        Assert.Empty(bench.Kernel.Journal);
+        bench.Kernel.LosePolicies(p => p.Direction == XfrmPolicyDirection.Out);
+        bench.Plane.Take(new XfrmPolicyDeleted(lost.Index, lost.Direction, lost.Selector));
+
+        Assert.Single(bench.Kernel.Journal);
+        Assert.True(bench.FlagIsSet);
+    }
+
+    [Fact]
+    public async Task A_fallback_that_somebody_deletes_is_told_once_a_packet_finds_none()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        (_, uint spi) = await bench.InstallAsync(cpu: null, 1);
+        bench.Clock.Advance(_pause);
+        bench.Acquire(cpu: null, sequence: 7);
+        Assert.Empty(bench.Events());
+        bench.Kernel.Lose(spi);
+        bench.Acquire(cpu: null, sequence: 8);
+        Assert.Empty(bench.Events()); // Asked less than a second ago.
+        bench.Clock.Advance(_pause);
+
+        bench.Acquire(cpu: null, sequence: 9);
+
+        Assert.Contains(new SaExpired(SaDirection.Outbound, spi, East, Hard: true), bench.Events());
+    }
+
+    [Fact]
+    public async Task What_the_kernel_refuses_while_it_tells_something_is_tried_again_and_ends_nothing()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        bench.Kernel.LosePolicies(p => p.Direction == XfrmPolicyDirection.Forward);
+        bench.Kernel.Refuse = _ => Enomem;
+        bench.Plane.Take(new XfrmPoliciesFlushed());
+        bench.Clock.Advance(_pause);
+        Assert.DoesNotContain(bench.Kernel.Policies, p => p.Direction == XfrmPolicyDirection.Forward);
+        bench.Kernel.Refuse = _ => 0;
+
+        bench.Clock.Advance(_pause);
+
+        Assert.Contains(bench.Kernel.Policies, p => p.Direction == XfrmPolicyDirection.Forward);
+        Assert.Empty(bench.Events());
+    }
+
+    [Fact]
+    public async Task An_SA_that_is_in_the_kernel_is_installed_whatever_is_refused_afterwards()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.InstallAsync(cpu: null, 1);
+        bench.Kernel.Refuse = line => line.StartsWith("policy", StringComparison.Ordinal) ? Enomem : 0;
+        bench.Kernel.Journal.Clear();
+
+        (_, uint spi) = await bench.InstallAsync(cpu: 2, 2);
+
+        Assert.Contains(bench.Plane.ReadSaCounters(), c => c.Spi == spi);
+        Assert.DoesNotContain(bench.Kernel.Journal, line => line.StartsWith("policy", StringComparison.Ordinal));
+        bench.Kernel.Refuse = _ => 0;
+        bench.Clock.Advance(_pause);
+        Assert.Contains(bench.Kernel.Journal, line => line.StartsWith("policy out", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_SA_that_comes_for_a_CPU_has_every_outbound_policy_look_anew()
+    {
+        await using KernelPlaneBench bench = Create();
+        await bench.Plane.HoldAsync(Policy() with { RemoteSelectors = [TrafficSelector.Parse("10.2.0.0/24"), TrafficSelector.Parse("10.3.0.0/24")] }, default);
+        bench.Kernel.Journal.Clear();
+
+        await bench.InstallAsync(cpu: 1, 1);
+
+        Assert.Equal(
+            ["policy out 10.1.0.0/24 → 10.2.0.0/24", "policy out 10.1.0.0/24 → 10.3.0.0/24"],
+            bench.Kernel.Journal.Where(line => line.StartsWith("policy", StringComparison.Ordinal)).Order());
+    }
+
+    [Fact]
+    public async Task A_setting_that_cannot_be_lowered_keeps_no_traffic_from_being_held()
+    {
+        await using KernelPlaneBench bench = Create();
+        bench.ExpiryFault = new IOException("Read-only file system");
+
+        await bench.Plane.HoldAsync(Policy() with { AcquirePerCpu = true }, default);
+
+        Assert.Equal(3, bench.Kernel.Policies.Count);
+        await bench.Plane.ReleaseAsync(Connection, default);
+        Assert.Empty(bench.Kernel.Policies);
+    }
+
+    [Fact]
+    public async Task A_hold_that_fails_after_its_policies_takes_them_off()
+    {
+        await using KernelPlaneBench killed = await HoldAsync();
+        await killed.InstallAsync(cpu: null, 1);
+        killed.Kernel.LosePolicies(_ => true);
+        await using KernelPlaneBench bench = Create(killed.Kernel);
+        bench.Kernel.Refuse = line => line.StartsWith("del sa", StringComparison.Ordinal) ? Enomem : 0;
+
+        await Assert.ThrowsAsync<NetlinkException>(async () => await bench.Plane.HoldAsync(Policy(), default));
+
+        Assert.Empty(bench.Kernel.Policies);
+        bench.Kernel.Refuse = _ => 0;
+        Assert.False(await bench.Plane.HoldAsync(Policy(), default));
+    }
+
+    [Fact]
+    public async Task Policies_follow_a_peer_to_another_address()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.InstallAsync(cpu: null, 1);
+        uint inbound = await bench.Plane.ReserveSpiAsync(Connection, null, West, _moved, default);
+
+        await bench.Plane.InstallAsync(Inbound(inbound) with { Source = _moved }, default);
+        Assert.Equal(East, Template(XfrmPolicyDirection.Out).Destination);
+        Assert.Equal(_moved, Template(XfrmPolicyDirection.In).Source);
+        Assert.Equal(_moved, Template(XfrmPolicyDirection.Forward).Source);
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 2) with { Destination = _moved }, default);
+
+        Assert.Equal((West, _moved), (Template(XfrmPolicyDirection.Out).Source, Template(XfrmPolicyDirection.Out).Destination));
+
+        XfrmTemplate Template(XfrmPolicyDirection direction) => bench.Kernel.Policies.Single(p => p.Direction == direction).Templates[0];
+    }
+}
