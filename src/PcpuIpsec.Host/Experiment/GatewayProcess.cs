@@ -11,7 +11,8 @@ namespace PcpuIpsec.Host.Experiment;
 /// <summary>A gateway of the lab in a process and a namespace of its own, at the other end of its control channel.</summary>
 internal sealed class GatewayProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan _readyTimeout = TimeSpan.FromSeconds(60);
+    // Emulated CPUs of a busy host took half a minute for one, and there are two at once.
+    private static readonly TimeSpan _readyTimeout = TimeSpan.FromSeconds(180);
 
     // A gateway waits up to 2 s for its peer's answer to its deletes.
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(10);
@@ -99,7 +100,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
     }
 
     public async Task<GatewayStatus> GetStatusAsync(CancellationToken cancellationToken)
-        => (await AskAsync("status", null, TimeSpan.FromSeconds(20), cancellationToken)).Status!;
+        => (await AskAsync("status", null, TimeSpan.FromSeconds(60), cancellationToken)).Status!;
 
     /// <summary>Ends its input, upon which it closes its tunnels and ends.</summary>
     public async Task StopAsync()

@@ -20,7 +20,7 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
     // What a run costs beside its own seconds: iperf3 comes up and ends, counters are read.
     private const double Overhead = 0.5;
     private static readonly TimeSpan _pingInterval = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan _upTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _upTimeout = TimeSpan.FromSeconds(180);
 
     private readonly List<RunResult> _runs = [];
 

@@ -32,8 +32,8 @@ internal sealed record IperfFlow
 /// <summary>Runs iperf3, a server and a client process for each flow.</summary>
 internal sealed class IperfDriver : IAsyncDisposable
 {
-    private static readonly TimeSpan _listenTimeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan _endTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan _listenTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _endTimeout = TimeSpan.FromSeconds(60);
 
     private readonly IperfFlow _flow;
     private readonly LabProcess _server;

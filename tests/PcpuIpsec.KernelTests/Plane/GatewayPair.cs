@@ -56,12 +56,16 @@ internal sealed class GatewayPair : IAsyncDisposable
             IkeRekeyTime = null,
             ReplayWindow = 1024,
         };
-        return await IpsecGateway.StartAsync(new GatewayOptions
+        // By itself, as it is on a gateway that says nothing.
+        IpsecGateway gateway = await IpsecGateway.StartAsync(new GatewayOptions
         {
-            DataPlane = DataPlaneKind.Kernel,
+            DataPlane = DataPlaneKind.Auto,
             NetworkNamespace = here.Namespace.Path,
             Tunnels = [options?.Invoke(tunnel, here, there) ?? tunnel],
         });
+        GatewayStatus status = await gateway.GetStatusAsync();
+        Assert.Equal(("kernel", "auto takes the kernel's: it has ESP and binds SAs to CPUs"), (status.DataPlane, status.DataPlaneReason));
+        return gateway;
     }
 
     /// <summary>West initiates; returns once both have their fallbacks.</summary>

@@ -129,8 +129,6 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
             Assert.Equal((sent[cpu].Sent, cpu), Of(leaving, spi, "out"));
             Assert.Equal(sent[cpu].Sent, Of(arriving, spi, "in").Packets);
         }
-        // Which of its own CPUs the other end serves it on is its own choice, but each once.
-        Assert.Equal(_cpus, arriving.Where(s => s.Direction == "in" && s.Cpu is not null).Select(s => s.Cpu!.Value).Order());
 
         static (long Packets, int? Cpu) Of(IReadOnlyList<KernelSa> sas, uint spi, string direction)
         {
