@@ -1,5 +1,6 @@
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Messages;
 
 namespace PcpuIpsec.Gateway;
 
@@ -132,6 +133,9 @@ public sealed partial class IpsecGateway
                     FailsBy = (n, s) => n switch
                     {
                         ChildSaClosed closed when closed.Child.Number == number => TunnelWaiter.Failure(tunnel, PcpuIpsecError.Aborted, $"Child SA {number} closed: {closed.Reason}"),
+                        // What the peer refuses only for now is asked again within seconds.
+                        ChildSaRekeyFailed { Notify: not NotifyType.TEMPORARY_FAILURE } failed when failed.Child.Number == number && failed.NewCpu == newCpu
+                            => TunnelWaiter.Failure(tunnel, failed.Error, failed.Reason),
                         // The peer's rekeying came first, and keeps the CPU.
                         ChildSaRekeyed rekeyed when rekeyed.Child.Number == number && newCpu is not null && rekeyed.Child.Cpu != newCpu
                             => TunnelWaiter.Failure(tunnel, PcpuIpsecError.Aborted, $"Child SA {number} was rekeyed by the peer meanwhile and not moved; ask again"),

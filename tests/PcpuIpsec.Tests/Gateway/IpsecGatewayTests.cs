@@ -2,6 +2,7 @@ using System.Net;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Messages;
 
 namespace PcpuIpsec.Tests.Gateway;
 
@@ -159,6 +160,32 @@ public class IpsecGatewayTests
         var noChild = await Assert.ThrowsAsync<PcpuIpsecException>(() => harness.Gateway.RekeyChildSaAsync("east", 7));
         Assert.Equal("number: 7 is no Child SA of tunnel 'east'; it has: 0, 1", noChild.Message);
         await Assert.ThrowsAsync<PcpuIpsecException>(() => harness.Gateway.MoveChildSaAsync("east", 0, 1));
+    }
+
+    [Fact]
+    public async Task A_rekeying_that_the_peer_refuses_fails_and_one_that_it_refuses_for_now_is_waited_for()
+    {
+        await using GatewayHarness harness = await GatewayHarness.StartAsync();
+        ChildSaInfo fallback = FakeCore.Child(0, 0x1001, fallback: true);
+        NotifyType refusal = NotifyType.NO_PROPOSAL_CHOSEN;
+        harness.Core.Answer = e => e switch
+        {
+            InitiateConnection => Up(harness.Core, fallback),
+            RekeyChild => [new Report(new ChildSaRekeyFailed("east", fallback, null, PcpuIpsecError.NoProposalChosen, "the peer said so", refusal))],
+            _ => [],
+        };
+        await harness.Gateway.ConnectAsync("east").WaitAsync(_soon);
+
+        var refused = await Assert.ThrowsAsync<PcpuIpsecException>(() => harness.Gateway.RekeyChildSaAsync("east", 0).WaitAsync(_soon));
+        refusal = NotifyType.TEMPORARY_FAILURE;
+        using var cancel = new CancellationTokenSource();
+        Task waiting = harness.Gateway.RekeyChildSaAsync("east", 0, cancel.Token);
+        await harness.Gateway.GetStatusAsync();
+
+        Assert.Equal((PcpuIpsecError.NoProposalChosen, "Tunnel 'east': the peer said so"), (refused.Error, refused.Message));
+        Assert.False(waiting.IsCompleted);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }
 
     [Fact]
