@@ -117,7 +117,7 @@ if "$vm"; then
   test_limit=$((test_limit - vm_limit))
   tests=PcpuIpsec.slnx
 fi
-timeout --foreground --kill-after=10 "$test_limit" dotnet test "$tests" -c Release --no-build -v quiet --logger trx --results-directory "$results" \
+timeout --foreground --kill-after=10 "$test_limit" dotnet test "$tests" -c Release --no-build -m:1 -v quiet --logger trx --results-directory "$results" \
   --collect "XPlat Code Coverage" --settings tests/coverage.runsettings --blame-hang --blame-hang-timeout 5m --blame-hang-dump-type none 9>&- || test_exit=$?
 count_tests "$results"
 if [ "$passed" -eq 0 ] || { [ "$test_exit" -ne 0 ] && [ "$failed" -eq 0 ]; }; then

@@ -255,14 +255,15 @@ internal sealed partial class KernelDataPlane
         }
     }
 
-    /// <summary>An outbound SA is there that was not.</summary>
-    private void OutboundChanged(KernelConnection connection, int? cpu)
+    /// <summary>An outbound SA is there that was not; <paramref name="replaces"/>: beside one of the same CPU, which goes now.</summary>
+    private void OutboundChanged(KernelConnection connection, int? cpu, bool replaces)
     {
         if (cpu is { } number)
         {
             connection.ResetPause();
             Answered(connection, number);
-            LookUpAnew(connection);
+            if (!replaces)
+                LookUpAnew(connection);
         }
         else
         {
@@ -347,7 +348,9 @@ internal sealed partial class KernelDataPlane
 
     /// <summary>
     /// Has packets look for their SA anew: the kernel keeps with each socket and with each policy what it found last and does
-    /// not take an SA that is added for a CPU into account. A policy that is written, though it is the same, forgets it.
+    /// not take an SA that is added for a CPU into account. A policy that is written, though it is the same, forgets it. Not
+    /// more often than needed: it makes all routes of the namespace anew, and a packet that is being forwarded by one that
+    /// another CPU replaces at that moment is dropped (XfrmFwdHdrError). What is looked up by an SA that goes is looked up anew anyway.
     /// </summary>
     private void LookUpAnew(KernelConnection connection)
     {

@@ -49,6 +49,7 @@ internal sealed partial class KernelDataPlane
             // Kernels that cannot bind have nothing that a fallback must stand behind.
             DateTimeOffset? addedAt = isFallback && _support.PerCpu ? connection.NextFallbackTime() : null;
             XfrmState state = KernelStates.Of(sa, connection.Policy, _support, addedAt, now);
+            bool replaces = sa is { Direction: SaDirection.Outbound, Cpu: { } cpu } && HasOwn(connection, cpu);
             if (sa.Direction == SaDirection.Inbound)
                 InstallInbound(sa, state);
             else
@@ -62,7 +63,7 @@ internal sealed partial class KernelDataPlane
             {
                 FollowAddresses(connection, sa);
                 if (sa.Direction == SaDirection.Outbound)
-                    OutboundChanged(connection, sa.Cpu);
+                    OutboundChanged(connection, sa.Cpu, replaces);
             });
             return ValueTask.CompletedTask;
         }

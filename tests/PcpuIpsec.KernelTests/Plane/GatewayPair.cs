@@ -12,7 +12,7 @@ internal sealed class GatewayPair : IAsyncDisposable
 {
     public const string Tunnel = "lab";
 
-    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(3);
 
     private GatewayPair(IpsecGateway west, IpsecGateway east) => (West, East) = (west, east);
 

@@ -114,6 +114,18 @@ public class KernelPlaneRecoveryTests
     }
 
     [Fact]
+    public async Task One_that_replaces_another_of_its_CPU_touches_no_policy()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.InstallAsync(cpu: 1, 1);
+        bench.Kernel.Journal.Clear();
+
+        await bench.InstallAsync(cpu: 1, 2);
+
+        Assert.DoesNotContain(bench.Kernel.Journal, line => line.StartsWith("policy", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_setting_that_cannot_be_lowered_keeps_no_traffic_from_being_held()
     {
         await using KernelPlaneBench bench = Create();
