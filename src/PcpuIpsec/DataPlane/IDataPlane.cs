@@ -30,7 +30,10 @@ internal interface IDataPlane : IAsyncDisposable
     /// <returns>True where it was held before.</returns>
     ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken);
 
-    /// <summary>Lets the policy's traffic go as it would have gone without us. The only way in which protection ends.</summary>
+    /// <summary>
+    /// Lets the policy's traffic go as it would have gone without us. The only way in which protection ends; what SAs are left
+    /// of it end with it.
+    /// </summary>
     ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken);
 
     /// <summary>

@@ -52,7 +52,12 @@ internal sealed partial class EmbeddedDataPlane
             // Also where this process does not hold it: an earlier one may have.
             _hold.Release(connection);
             _tables.RemovePolicy(connection);
+            SaEntry[] orphans = [.. _tables.Inbound.Where(e => e.Installation.Connection == connection), .. _tables.Outbound.Where(e => e.Installation.Connection == connection)];
+            foreach (SaInstallation sa in orphans.Select(o => o.Installation))
+                _ = sa.Direction == SaDirection.Inbound ? TakeInbound(sa.Spi) : (SaEntry?)TakeOutbound(sa.Spi, sa.Destination);
             await PublishAsync().ConfigureAwait(false);
+            foreach (SaEntry orphan in orphans)
+                orphan.Dispose();
             PlaneLog.Released(_options.Logger, connection);
         }
         finally

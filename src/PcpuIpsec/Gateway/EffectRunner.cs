@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Auth;
 using PcpuIpsec.Ike.Crypto;
@@ -26,6 +28,12 @@ internal sealed class EffectRunner(
     ILogger log,
     KeyExport? keys)
 {
+    private static readonly TimeSpan _usageAgeAtMost = TimeSpan.FromSeconds(1);
+
+    // On the plane's queue alone.
+    private ILookup<string, SaUsage>? _usage;
+    private long _usageReadAt;
+
     /// <summary>Does, or starts, one effect. Called on the loop.</summary>
     public void Run(IkeEffect effect)
     {
@@ -66,9 +74,7 @@ internal sealed class EffectRunner(
                 }));
                 break;
             case ReadSaUsage e:
-                _ = AnswerAsync(e, plane.CallAsync<IkeCompletion>(p => ValueTask.FromResult<IkeCompletion>(new SaUsageRead(
-                    e.Id,
-                    [.. p.ReadSaCounters().Where(sa => sa.Connection == e.Connection).Select(sa => new SaUsage(sa.Direction, sa.Spi, sa.Packets))]))));
+                _ = AnswerAsync(e, plane.CallAsync<IkeCompletion>(p => ValueTask.FromResult<IkeCompletion>(new SaUsageRead(e.Id, UsageOf(p, e.Connection)))));
                 break;
             case AllowAcquires e:
                 _ = ObserveAsync(e, plane.CallAsync(p => p.AllowAcquiresAsync(e.Connection, e.Allowed, CancellationToken.None)));
@@ -87,6 +93,17 @@ internal sealed class EffectRunner(
                 Answer(new RequestFailed(e.Id, $"{e.GetType().Name} is unknown to the gateway"));
                 break;
         }
+    }
+
+    /// <summary>A connection's. A plane reads those of all at once, so what many ask for within a second is read once.</summary>
+    private SaUsage[] UsageOf(IDataPlane from, string connection)
+    {
+        if (_usage is null || Stopwatch.GetElapsedTime(_usageReadAt) > _usageAgeAtMost)
+        {
+            _usage = from.ReadSaCounters().ToLookup(sa => sa.Connection, sa => new SaUsage(sa.Direction, sa.Spi, sa.Packets));
+            _usageReadAt = Stopwatch.GetTimestamp();
+        }
+        return [.. _usage[connection]];
     }
 
     // The protocol may give an installation up and dispose its keys while it is queued: a copy keeps the data plane from

@@ -212,13 +212,8 @@ public sealed partial class IpsecGateway
     private async Task ReleaseAsync(string name)
     {
         IkeConnection connection = await _edge.Loop.AskAsync(() => Known(name).Options.Connection, CancellationToken.None);
-        await _edge.Plane.CallAsync(async plane =>
-        {
-            // Those whose end the peer has not confirmed: no SA may outlive its policy.
-            foreach (SaCounters sa in plane.ReadSaCounters().Where(sa => sa.Connection == name))
-                await plane.RemoveAsync(sa.Direction, sa.Spi, sa.Direction == SaDirection.Inbound ? connection.LocalAddress : connection.RemoteAddress, CancellationToken.None);
-            await plane.ReleaseAsync(name, CancellationToken.None);
-        });
+        // Also the SAs whose end the peer has not confirmed: none may outlive its policy.
+        await _edge.Plane.CallAsync(plane => plane.ReleaseAsync(name, CancellationToken.None));
         await UnbindAsync(connection);
         await _edge.Loop.AskAsync(
             () =>

@@ -14,6 +14,7 @@ internal static unsafe partial class Libc
     public const int NETLINK_ADD_MEMBERSHIP = 1;
     public const int NETLINK_CAP_ACK = 10;
     public const int NETLINK_EXT_ACK = 11;
+    public const int NETLINK_GET_STRICT_CHK = 12;
     public const int MSG_TRUNC = 0x20;
 
     /// <summary>struct sockaddr_nl (linux/netlink.h).</summary>

@@ -22,7 +22,9 @@ internal static unsafe partial class Libc
     public const int EPROTONOSUPPORT = 93;
     public const int EOPNOTSUPP = 95;
     public const int EADDRNOTAVAIL = 99;
+    public const int ENETUNREACH = 101;
     public const int ENOBUFS = 105;
+    public const int EHOSTUNREACH = 113;
     public const int ECANCELED = 125;
 
     public const int O_RDONLY = 0;

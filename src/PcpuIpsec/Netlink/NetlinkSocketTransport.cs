@@ -24,6 +24,10 @@ internal sealed unsafe class NetlinkSocketTransport : INetlinkTransport
             SetOption(Libc.SOL_SOCKET, Libc.SO_RCVBUF, ReceiveBufferBytes);
             SetOption(Libc.SOL_NETLINK, Libc.NETLINK_EXT_ACK, 1);
             SetOption(Libc.SOL_NETLINK, Libc.NETLINK_CAP_ACK, 1);
+            // With it rtnetlink dumps what is asked for. Without (before 4.20) it dumps all, and whoever asks leaves out the rest.
+            int strict = 1;
+            if (protocol == NetlinkProtocol.Route)
+                _ = Libc.SetSockOpt(_fd, Libc.SOL_NETLINK, Libc.NETLINK_GET_STRICT_CHK, &strict, sizeof(int));
         }
         catch
         {

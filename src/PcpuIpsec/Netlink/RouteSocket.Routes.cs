@@ -10,6 +10,9 @@ internal sealed partial class RouteSocket
     private const byte TableCompat = 252;
     private const uint ClonedFlag = 0x200;
 
+    /// <summary>RTNH_F_ONLINK. The other flags of a nexthop are its state.</summary>
+    private const byte OnLinkFlag = 4;
+
     /// <summary>Adds a route; one of the same prefix, metric and table is an error.</summary>
     public void AddRoute(Route route) => ChangeRoute("add", RouteMessageType.NewRoute, NetlinkFlags.Create | NetlinkFlags.Exclusive, route);
 
@@ -32,13 +35,47 @@ internal sealed partial class RouteSocket
         }
     }
 
-    /// <summary>The routes of both families, of one table or of all; cached and multipath ones left out.</summary>
+    /// <summary>The routes of both families, of one table or of all; cached ones left out.</summary>
     public List<Route> Routes(uint? table = null)
     {
-        using var request = new NetlinkRequest(RouteMessageType.GetRoute, NetlinkFlags.None);
-        request.Struct(new RouteMessage());
-        List<Route> all = socket.Dump("list routes", request, ParseRoute);
+        var all = new List<Route>();
+        foreach (byte family in (ReadOnlySpan<byte>)[AfInet, AfInet6])
+        {
+            using var request = new NetlinkRequest(RouteMessageType.GetRoute, NetlinkFlags.None);
+            request.Struct(new RouteMessage { Family = family });
+            if (table is { } number)
+                request.U32(RouteAttribute.Table, number);
+            try
+            {
+                all.AddRange(socket.Dump("list routes", request, ParseRoute));
+            }
+            catch (NetlinkException e) when (table is not null && e.Errno == Libc.ENOENT)
+            {
+                // There is no such table.
+            }
+        }
         return table is { } wanted ? all.FindAll(r => r.Table == wanted) : all;
+    }
+
+    /// <summary>The way that a packet takes by rules and tables, with the MTU where one is known for it; null where there is none.</summary>
+    /// <param name="destination">Where to.</param>
+    /// <param name="mark">The packet's.</param>
+    public Route? RouteTo(IPAddress destination, uint mark = 0)
+    {
+        using var request = new NetlinkRequest(RouteMessageType.GetRoute, NetlinkFlags.None);
+        request.Struct(new RouteMessage { Family = Family(destination), DestinationLength = (byte)(destination.GetAddressBytes().Length * 8) });
+        request.Address(RouteAttribute.Destination, destination);
+        if (mark != 0)
+            request.U32(RouteAttribute.Mark, mark);
+        try
+        {
+            return socket.Get($"get the route to {destination}", request, static (type, payload) => ParseRoute(type, payload, cached: true));
+        }
+        catch (NetlinkException e) when (e.Errno is Libc.ENETUNREACH or Libc.EHOSTUNREACH or Libc.EACCES or Libc.EINVAL)
+        {
+            // None, or one that refuses: unreachable, prohibit, blackhole.
+            return null;
+        }
     }
 
     private void ChangeRoute(string verb, ushort type, NetlinkFlags flags, Route route)
@@ -54,13 +91,24 @@ internal sealed partial class RouteSocket
             Protocol = route.Protocol,
             Scope = isDelete ? ScopeNowhere : ScopeOf(route),
             Type = (byte)route.Type,
+            Flags = route.OnLink ? OnLinkFlag : 0u,
         });
         if (route.Destination.PrefixLength > 0)
             request.Address(RouteAttribute.Destination, destination);
-        if (route.OutputInterface is { } index)
-            request.U32(RouteAttribute.OutputInterface, (uint)index);
-        if (route.Gateway is { } gateway)
-            request.Address(RouteAttribute.Gateway, gateway);
+        if (route.NextHopId is { } id)
+            request.U32(RouteAttribute.NextHopId, id);
+        else
+        {
+            if (route.OutputInterface is { } index)
+                request.U32(RouteAttribute.OutputInterface, (uint)index);
+            if (route.Gateway is { } gateway)
+                request.Address(RouteAttribute.Gateway, gateway);
+            if (route.Via is { } via)
+                via.CopyTo(request.Space(RouteAttribute.Via, via.Length));
+            // Without its ways the whole route goes.
+            if (route.Multipath is { } ways && !isDelete)
+                ways.CopyTo(request.Space(RouteAttribute.Multipath, ways.Length));
+        }
         if (route.PreferredSource is { } source)
             request.Address(RouteAttribute.PreferredSource, source);
         if (route.Metric is { } metric)
@@ -78,22 +126,41 @@ internal sealed partial class RouteSocket
         socket.Execute($"{verb} {route.Type.ToString().ToLowerInvariant()} route {route.Destination} in table {route.Table}", request);
     }
 
+    /// <summary>struct rtnexthop, one after the other: length, flags, hops, interface, then attributes. Without what is their state.</summary>
+    private static byte[] ReadMultipath(NetlinkAttribute attribute)
+    {
+        const int Header = 8, Flags = 2;
+        byte[] ways = attribute.Payload.ToArray();
+        for (int at = 0; at + Header <= ways.Length;)
+        {
+            int length = BitConverter.ToUInt16(ways, at);
+            if (length < Header || at + length > ways.Length)
+                throw NetlinkAttributes.Malformed(attribute.Type, ways.Length);
+            ways[at + Flags] &= OnLinkFlag;
+            at += (length + 3) & ~3;
+        }
+        return ways;
+    }
+
     /// <summary>How far the destination is: on the link where no gateway leads there (IPv4; IPv6 ignores it).</summary>
     private static byte ScopeOf(Route route)
-        => route is { Type: RouteType.Unicast, Gateway: null } && Family(route.Destination.BaseAddress) == AfInet ? ScopeLink : ScopeUniverse;
+        => route is { Type: RouteType.Unicast, Gateway: null, Via: null, Multipath: null, NextHopId: null } && Family(route.Destination.BaseAddress) == AfInet ? ScopeLink : ScopeUniverse;
 
-    private static Route? ParseRoute(ushort type, ReadOnlySpan<byte> payload)
+    private static Route? ParseRoute(ushort type, ReadOnlySpan<byte> payload) => ParseRoute(type, payload, cached: false);
+
+    private static Route? ParseRoute(ushort type, ReadOnlySpan<byte> payload, bool cached)
     {
         if (type != RouteMessageType.NewRoute)
             return null;
         RouteMessage header = Read<RouteMessage>(type, payload, out NetlinkAttributes attributes);
-        if (header.Family is not (AfInet or AfInet6) || (header.Flags & ClonedFlag) != 0)
+        if (header.Family is not (AfInet or AfInet6) || ((header.Flags & ClonedFlag) != 0 && !cached))
             return null;
         IPAddress destination = AnyAddress(header.Family);
         uint table = header.Table;
         int? output = null, mtu = null, advertisedMss = null;
         IPAddress? gateway = null, source = null;
-        uint? metric = null;
+        uint? metric = null, nextHopId = null;
+        byte[]? via = null, multipath = null;
         foreach (NetlinkAttribute attribute in attributes)
         {
             switch (attribute.Type)
@@ -101,6 +168,9 @@ internal sealed partial class RouteSocket
                 case RouteAttribute.Destination: destination = attribute.Address; break;
                 case RouteAttribute.OutputInterface: output = (int)attribute.U32; break;
                 case RouteAttribute.Gateway: gateway = attribute.Address; break;
+                case RouteAttribute.Via: via = attribute.Payload.ToArray(); break;
+                case RouteAttribute.Multipath: multipath = ReadMultipath(attribute); break;
+                case RouteAttribute.NextHopId: nextHopId = attribute.U32; break;
                 case RouteAttribute.PreferredSource: source = attribute.Address; break;
                 case RouteAttribute.Priority: metric = attribute.U32; break;
                 case RouteAttribute.Table: table = attribute.U32; break;
@@ -121,6 +191,10 @@ internal sealed partial class RouteSocket
             Type = (RouteType)header.Type,
             OutputInterface = output,
             Gateway = gateway,
+            OnLink = (header.Flags & OnLinkFlag) != 0,
+            Via = via,
+            Multipath = multipath,
+            NextHopId = nextHopId,
             PreferredSource = source,
             Metric = metric,
             Table = table,

@@ -81,6 +81,19 @@ internal sealed record Route
     public RouteType Type { get; init; } = RouteType.Unicast;
     public int? OutputInterface { get; init; }
     public IPAddress? Gateway { get; init; }
+
+    /// <summary>RTNH_F_ONLINK: the gateway is on the link, whatever the addresses say.</summary>
+    public bool OnLink { get; init; }
+
+    /// <summary>RTA_VIA: a gateway of the other family, as the kernel has it.</summary>
+    public byte[]? Via { get; init; }
+
+    /// <summary>RTA_MULTIPATH: several ways, as the kernel has them.</summary>
+    public byte[]? Multipath { get; init; }
+
+    /// <summary>RTA_NH_ID: a nexthop object; what else of the way is told beside it is the object's.</summary>
+    public uint? NextHopId { get; init; }
+
     public IPAddress? PreferredSource { get; init; }
 
     /// <summary>Lower wins. Null is 0 for IPv4; IPv6 has no 0 and takes 1024 (unicast) in its place.</summary>

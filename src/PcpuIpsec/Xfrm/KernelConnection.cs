@@ -18,8 +18,11 @@ internal sealed class KernelConnection(TrafficPolicy policy, IReadOnlyList<XfrmP
     /// <summary>What passes in clear or is dropped beside them.</summary>
     public IReadOnlyList<XfrmPolicy> Exceptions { get; set; } = [];
 
+    /// <summary>What is dropped behind them; see <see cref="KernelBackstops"/>.</summary>
+    public IReadOnlyList<XfrmPolicy> Backstops { get; set; } = [];
+
     /// <summary>All that the kernel is to have.</summary>
-    public List<XfrmPolicy> Held => [.. KernelPolicies.CoverNeighborDiscovery(Policy) ? KernelPolicies.NeighborDiscovery() : [], .. Policies, .. Exceptions];
+    public List<XfrmPolicy> Held => [.. KernelPolicies.CoverNeighborDiscovery(Policy) ? KernelPolicies.NeighborDiscovery() : [], .. Policies, .. Exceptions, .. Backstops];
 
     /// <summary>When its fallback was last looked for in the kernel.</summary>
     public DateTimeOffset FallbackCheckedAt { get; set; }

@@ -267,8 +267,10 @@ internal sealed partial class KernelDataPlane
         }
         else
         {
-            // It took the place of one placeholder; where several CPUs sent before it, there are more.
-            TakeBackAll(connection);
+            // It took the place of one placeholder; where several CPUs sent before it, there are more. Without the flag they hold up
+            // nothing that the fallback carries.
+            if (connection.Policy.AcquirePerCpu)
+                TakeBackAll(connection);
             Refresh(connection);
         }
     }

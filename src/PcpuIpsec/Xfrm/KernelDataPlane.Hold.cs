@@ -13,7 +13,8 @@ internal sealed partial class KernelDataPlane
             ObjectDisposedException.ThrowIf(_disposed, this);
             IReadOnlyList<XfrmPolicy> protecting = KernelPolicies.Of(policy);
             IReadOnlyList<XfrmPolicy> exceptions = KernelPolicies.ExceptionsOf(policy);
-            List<XfrmPolicy> wanted = [.. protecting, .. exceptions];
+            // What goes into an interface is let there once it is known.
+            List<XfrmPolicy> wanted = [.. protecting, .. exceptions, .. KernelBackstops.Of(policy, interfaceIndex: null)];
             uint requestId = KernelIds.RequestIdOf(policy.Connection);
             _connections.TryGetValue(requestId, out KernelConnection? known);
             if (known is not null && known.Policy.Connection != policy.Connection)
@@ -24,7 +25,8 @@ internal sealed partial class KernelDataPlane
 
             if (policy.AcquirePerCpu)
                 LowerAcquireExpiry();
-            Put(policy, wanted, before);
+            IReadOnlyList<XfrmPolicy> backstops = Put(policy, wanted, before);
+            wanted = [.. protecting, .. exceptions, .. backstops];
             bool isNew = known is null;
             try
             {
@@ -39,7 +41,7 @@ internal sealed partial class KernelDataPlane
                     if (before.Count > 0)
                         KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
                 }
-                (known.Policy, known.Policies, known.Exceptions) = (policy, protecting, exceptions);
+                (known.Policy, known.Policies, known.Exceptions, known.Backstops) = (policy, protecting, exceptions, backstops);
                 // The policies were written without it.
                 Disarm(known);
                 Refresh(known);
@@ -101,7 +103,9 @@ internal sealed partial class KernelDataPlane
         }
     }
 
-    private void Put(TrafficPolicy policy, List<XfrmPolicy> wanted, List<XfrmPolicy> before)
+    /// <summary>Writes what is wanted, then interface and routes.</summary>
+    /// <returns>The backstops, with what is let into the interface.</returns>
+    private IReadOnlyList<XfrmPolicy> Put(TrafficPolicy policy, List<XfrmPolicy> wanted, List<XfrmPolicy> before)
     {
         var held = before.Select(KernelPolicies.KeyOf).ToHashSet();
         List<XfrmPolicy> added = [];
@@ -112,19 +116,27 @@ internal sealed partial class KernelDataPlane
                 foreach (XfrmPolicy neighbor in KernelPolicies.NeighborDiscovery())
                     _xfrm.UpdatePolicy(neighbor);
             }
-            foreach (XfrmPolicy one in wanted)
-            {
-                _xfrm.UpdatePolicy(one);
-                if (!held.Contains(KernelPolicies.KeyOf(one)))
-                    added.Add(one);
-            }
+            Write(wanted);
             // Before a policy goes whose place an interface takes.
-            _host.Routes.Hold(policy);
+            int? index = _host.Routes.Hold(policy);
+            IReadOnlyList<XfrmPolicy> backstops = KernelBackstops.Of(policy, index);
+            Write(backstops.Except(wanted));
+            return backstops;
         }
         catch (PcpuIpsecException)
         {
             TakeOff(before.Count == 0 ? policy.Connection : null, added);
             throw;
+        }
+
+        void Write(IEnumerable<XfrmPolicy> policies)
+        {
+            foreach (XfrmPolicy one in policies)
+            {
+                _xfrm.UpdatePolicy(one);
+                if (held.Add(KernelPolicies.KeyOf(one)))
+                    added.Add(one);
+            }
         }
     }
 

@@ -80,7 +80,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
         {
             (xfrm, monitor) = @namespace.Run(() => (KernelSupport.OpenSocket(), XfrmMonitor.Open(XfrmGroups.Acquire | XfrmGroups.Expire | XfrmGroups.Policy | XfrmGroups.Mapping)));
             KernelSupport support = probe(xfrm);
-            AcquireExpiry expiry = @namespace.Run(AcquireExpiry.OfThisNamespace);
+            AcquireExpiry expiry = @namespace.Run(() => AcquireExpiry.OfThisNamespace(ProcessIdentity.Current));
             var host = new KernelHost(
                 () => @namespace.Run(() => XfrmStatistics.Read() ?? new Dictionary<string, long>()),
                 (local, takesEsp) => @namespace.Run(() => KernelSockets.Open(local, takesEsp)),

@@ -57,8 +57,7 @@ internal static class KernelPolicies
         uint[] discardIds = policy.InterfaceId == 0 ? [0] : [0, policy.InterfaceId];
         List<XfrmPolicy> exceptions =
         [
-            // With an interface the routes say what passes.
-            .. policy.Interface is null ? Both(policy.Bypass, XfrmPolicyAction.Allow, [0]) : [],
+            .. Both(policy.Bypass, XfrmPolicyAction.Allow, [0]),
             .. Both(policy.Discard, XfrmPolicyAction.Block, discardIds),
         ];
         if (exceptions.Count > PoliciesAtMost)
@@ -95,23 +94,32 @@ internal static class KernelPolicies
 
     /// <summary>
     /// Neighbor discovery goes in clear (RFC 4861: it stays on the link, hop limit 255): a policy that covers a neighbor would
-    /// else hold the answer that an SA to it needs before it can come up. One set for all connections.
+    /// else hold the answer that an SA to it needs before it can come up. What has its type and is to be forwarded is none. One
+    /// set for all connections.
     /// </summary>
     public static IReadOnlyList<XfrmPolicy> NeighborDiscovery()
     {
         List<XfrmPolicy> policies = [];
         XfrmPrefix any = new(IPAddress.IPv6Any, 0);
-        foreach (byte type in (ReadOnlySpan<byte>)[NeighborSolicitation, NeighborAdvertisement])
+        byte[] types = [NeighborSolicitation, NeighborAdvertisement];
+        foreach (byte type in types)
         {
-            XfrmSelector selector = new() { Source = any, Destination = any, Protocol = IcmpV6, SourcePort = XfrmPort.Exactly(type) };
             foreach (XfrmPolicyDirection direction in (ReadOnlySpan<XfrmPolicyDirection>)[XfrmPolicyDirection.Out, XfrmPolicyDirection.In])
-            {
-                uint index = KernelIds.FirstNeighborIndex + ((uint)policies.Count * 8) + (uint)direction;
-                // Before every other: a protected /128 is narrower than this.
-                policies.Add(new XfrmPolicy { Selector = selector, Direction = direction, Priority = 1, Index = index });
-            }
+                Add(type, direction, XfrmPolicyAction.Allow);
         }
+        foreach (byte type in types)
+            Add(type, XfrmPolicyDirection.Forward, XfrmPolicyAction.Block);
         return policies;
+
+        void Add(byte type, XfrmPolicyDirection direction, XfrmPolicyAction action) => policies.Add(new XfrmPolicy
+        {
+            Selector = new XfrmSelector { Source = any, Destination = any, Protocol = IcmpV6, SourcePort = XfrmPort.Exactly(type) },
+            Direction = direction,
+            Action = action,
+            // Before every other: a protected /128 is narrower than this.
+            Priority = 1,
+            Index = KernelIds.FirstNeighborIndex + ((uint)policies.Count * 8) + (uint)direction,
+        });
     }
 
     /// <summary>True where the connection's policies could hold neighbor discovery.</summary>

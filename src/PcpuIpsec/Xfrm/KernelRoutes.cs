@@ -38,16 +38,19 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
     public static uint TableOf(string connection) => FirstTable | (TrafficHold.TableOf(connection) & 0x0fff_ffff);
 
     /// <summary>Makes what the policy needs and takes over what is there; what it needs no more goes, the embedded plane's hold included.</summary>
+    /// <returns>The number of the policy's interface, where it has one.</returns>
     /// <exception cref="PcpuIpsecException">The interface is another's, or the kernel has none such.</exception>
-    public void Hold(TrafficPolicy policy)
+    public int? Hold(TrafficPolicy policy)
     {
         uint group = KernelIds.RequestIdOf(policy.Connection);
         // What its routes led to is unreachable from here on.
         foreach (Link old in routes.Links().Where(l => l.Group == group && (l.Name != policy.Interface?.Name || l.XfrmInterfaceId != policy.InterfaceId)))
             routes.DeleteLink(old.Index);
-        Apply(policy, policy.Interface is { } wanted ? Ensure(wanted, group) : null);
+        Link? link = policy.Interface is { } wanted ? Ensure(wanted, group) : null;
+        Apply(policy, link);
         // Its rules would keep from the policies what they hold for a worker that is not there.
         _embedded.Release(policy.Connection);
+        return link?.Index;
     }
 
     /// <summary>Fits MTU and segment size to an SA that packets now go through.</summary>
@@ -55,7 +58,7 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
     {
         if (policy.Interface is null && policy.Mss is null)
             return;
-        int mtu = TunnelMtu.Inner(PathMtu(sa.Destination), sa);
+        int mtu = TunnelMtu.Inner(PathMtu(sa.Destination, policy.Interface is null ? 0 : KernelIds.Mark), sa);
         _mtus[policy.Connection] = mtu;
         Link? link = policy.Interface is { } wanted ? routes.RequireLink(wanted.Name) : null;
         if (link is not null && policy.Interface!.Mtu is null && link.Group == KernelIds.RequestIdOf(policy.Connection))
@@ -95,12 +98,30 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         List<Rule> there = Rules(table);
         foreach (Rule rule in rules.Where(r => !there.Exists(t => Same(t, r))))
             routes.AddRule(rule);
-        foreach (Route route in open)
-            routes.ReplaceRoute(route);
+        if (link is null)
+            wanted = [.. wanted.Except(open), .. open.Select(Copied)];
+        else
+            open.ForEach(routes.ReplaceRoute);
         foreach (Rule old in there.Where(t => !rules.Exists(r => Same(t, r))))
             routes.TryDeleteRule(old);
         foreach (Route old in routes.Routes(table).Where(r => !wanted.Exists(w => Same(w, r))))
             routes.TryDeleteRoute(old);
+    }
+
+    /// <summary>A copy that the kernel takes, else nothing in its place: such packets go the main table's way, with its segment size.</summary>
+    private Route Copied(Route copy)
+    {
+        try
+        {
+            routes.ReplaceRoute(copy);
+            return copy;
+        }
+        catch (NetlinkException e) when (e.Errno != Libc.EPERM)
+        {
+            var left = new Route { Destination = copy.Destination, Type = RouteType.Throw, Metric = copy.Metric, Table = copy.Table, Protocol = Protocol };
+            routes.ReplaceRoute(left);
+            return left;
+        }
     }
 
     private Link Ensure(RoutedInterface wanted, uint group)
@@ -176,9 +197,14 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         {
             if (SegmentSizeOf(policy, prefix.BaseAddress.AddressFamily) is not { } mss)
                 continue;
+            // The outer packets' own way stays the main table's, which may change.
+            IPNetwork peer = HostPrefix(policy.RemoteAddress);
+            bool coversPeer = policy.Mode == IpsecMode.Tunnel && prefix != peer && prefix.BaseAddress.AddressFamily == peer.BaseAddress.AddressFamily && prefix.Contains(peer.BaseAddress);
+            if (coversPeer)
+                yield return new Route { Destination = peer, Type = RouteType.Throw, Metric = ThrowMetric, Table = table, Protocol = Protocol };
             if (Covering(main, prefix) is { } covering)
                 yield return Copy(covering) with { Destination = prefix };
-            foreach (Route within in main.Where(r => r.Destination.PrefixLength > prefix.PrefixLength && r.Destination.BaseAddress.AddressFamily == prefix.BaseAddress.AddressFamily && prefix.Contains(r.Destination.BaseAddress)))
+            foreach (Route within in main.Where(r => r.Destination.PrefixLength > prefix.PrefixLength && r.Destination.BaseAddress.AddressFamily == prefix.BaseAddress.AddressFamily && prefix.Contains(r.Destination.BaseAddress) && !(coversPeer && r.Destination == peer)))
                 yield return Copy(within);
 
             Route Copy(Route route) => route with { Table = table, Protocol = Protocol, AdvertisedMss = mss };
@@ -192,15 +218,14 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         _ => policy.Interface?.Mtu is { } mtu || _mtus.TryGetValue(policy.Connection, out mtu) ? TunnelMtu.SegmentSize(mtu, family) : null,
     };
 
-    /// <summary>The MTU of the way to an address, as the main table tells it.</summary>
-    private int PathMtu(IPAddress remote)
+    /// <summary>The MTU of the way to an address.</summary>
+    private int PathMtu(IPAddress remote, uint mark)
     {
         const int Ethernet = 1500;
-        List<Link> links = routes.Links();
-        Route? way = Covering(routes.Routes(Route.MainTable).FindAll(r => r.Type == RouteType.Unicast), new IPNetwork(remote, remote.AddressFamily == AddressFamily.InterNetworkV6 ? 128 : 32));
-        return way?.Mtu ?? links.Find(l => l.Index == way?.OutputInterface)?.Mtu
-            // Several ways at once, or another table's.
-            ?? links.Where(l => l.IsUp && !l.Flags.HasFlag(LinkFlags.Loopback) && l.Kind != "xfrm").Select(l => l.Mtu).DefaultIfEmpty(Ethernet).Min();
+        Route? way = routes.RouteTo(remote, mark);
+        return way?.Mtu
+            ?? (way?.OutputInterface is { } index ? routes.FindLink(index)?.Mtu : null)
+            ?? routes.Links().Where(l => l.IsUp && !l.Flags.HasFlag(LinkFlags.Loopback) && l.Kind != "xfrm").Select(l => l.Mtu).DefaultIfEmpty(Ethernet).Min();
     }
 
     private static Route? Covering(List<Route> main, IPNetwork prefix)
@@ -221,11 +246,17 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         Invert = intoInterface,
     };
 
-    private static bool Same(Rule one, Rule other) => one.Family == other.Family && one.Priority == other.Priority && one.Table == other.Table;
+    private static bool Same(Rule one, Rule other)
+        => one.Family == other.Family && one.Priority == other.Priority && one.Table == other.Table && one.Mark == other.Mark && one.Invert == other.Invert;
 
     private static bool Same(Route wanted, Route there)
         => wanted.Destination == there.Destination && wanted.Type == there.Type && wanted.OutputInterface == (wanted.Type == RouteType.Unicast ? there.OutputInterface : null)
-            && Equals(wanted.Gateway, there.Gateway) && wanted.AdvertisedMss == there.AdvertisedMss;
+            && Equals(wanted.Gateway, there.Gateway) && wanted.AdvertisedMss == there.AdvertisedMss && wanted.OnLink == there.OnLink && wanted.NextHopId == there.NextHopId
+            && Same(wanted.Via, there.Via) && Same(wanted.Multipath, there.Multipath);
+
+    private static bool Same(byte[]? one, byte[]? other) => one.AsSpan().SequenceEqual(other);
+
+    private static IPNetwork HostPrefix(IPAddress address) => new(address, address.GetAddressBytes().Length * 8);
 
     private List<Rule> Rules(uint table) => routes.Rules().FindAll(r => r.Table == table && r.Protocol == Protocol);
 }

@@ -115,7 +115,7 @@ internal sealed record XfrmSelector
     }
 
     public override string ToString()
-        => $"{Source}{Port(SourcePort)} → {Destination}{Port(DestinationPort)}{(Protocol == 0 ? "" : $" protocol {Protocol}")}";
+        => $"{Source}{Port(SourcePort)} → {Destination}{Port(DestinationPort)}{(Protocol == 0 ? "" : $" protocol {Protocol}")}{(InterfaceIndex == 0 ? "" : $" by link {InterfaceIndex}")}";
 
     private static string Port(XfrmPort port) => port.Mask switch
     {

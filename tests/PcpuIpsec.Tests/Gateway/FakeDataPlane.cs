@@ -60,6 +60,8 @@ internal sealed class FakeDataPlane : IDataPlane
     {
         await CallAsync($"release {connection}");
         Held.TryRemove(connection, out _);
+        foreach ((SaDirection, uint) sa in Installed.Where(i => i.Value.Connection == connection).Select(i => i.Key))
+            Installed.TryRemove(sa, out _);
     }
 
     public Socket OpenEncapsulationSocket(IPEndPoint local) => Open(local);
@@ -99,7 +101,13 @@ internal sealed class FakeDataPlane : IDataPlane
         => await CallAsync($"acquires {connection} {allowed}");
 
     public IReadOnlyList<SaCounters> ReadSaCounters()
-        => [.. Installed.Values.Select(sa => new SaCounters(sa.Direction, sa.Connection, sa.Spi, sa.Cpu, sa.Spi * 10, sa.Spi * 1000, 1, 2, 3, null))];
+    {
+        CounterReads++;
+        return [.. Installed.Values.Select(sa => new SaCounters(sa.Direction, sa.Connection, sa.Spi, sa.Cpu, sa.Spi * 10, sa.Spi * 1000, 1, 2, 3, null))];
+    }
+
+    /// <summary>How often the counters were read.</summary>
+    public int CounterReads { get; private set; }
 
     public IReadOnlyDictionary<string, long> ReadDropCounters() => new Dictionary<string, long> { ["XfrmInNoStates"] = 7 };
 

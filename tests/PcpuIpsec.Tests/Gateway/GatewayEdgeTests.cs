@@ -215,6 +215,15 @@ public class GatewayEdgeTests
     }
 
     [Fact]
+    public async Task Usage_that_many_ask_for_within_a_second_is_read_once()
+    {
+        await using GatewayHarness harness = await GatewayHarness.StartAsync();
+        await AskAsync(harness, [.. Enumerable.Range(1, 20).Select(id => new ReadSaUsage(id, id % 2 == 0 ? "east" : "north"))]);
+        Assert.Equal(Enumerable.Range(1, 20).Select(id => (long)id), Enumerable.Range(1, 20).Select(_ => harness.Core.Next<SaUsageRead>().Id).ToArray().Order());
+        Assert.Equal(1, harness.Plane.CounterReads);
+    }
+
+    [Fact]
     public async Task What_the_data_plane_says_reaches_the_protocol()
     {
         await using GatewayHarness harness = await GatewayHarness.StartAsync();

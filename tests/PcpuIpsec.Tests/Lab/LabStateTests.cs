@@ -1,3 +1,4 @@
+using PcpuIpsec.Host;
 using PcpuIpsec.Lab;
 
 namespace PcpuIpsec.Tests.Lab;

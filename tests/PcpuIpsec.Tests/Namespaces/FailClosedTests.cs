@@ -96,14 +96,16 @@ public sealed class FailClosedTests
     {
         using var network = new TestNetwork();
         string before = Routing(network);
-        await using (ManualTunnel tunnel = await ManualTunnel.HoldAsync(network, new TunnelShape()))
+        await using (ManualTunnel tunnel = await ManualTunnel.UpAsync(network, new TunnelShape()))
         {
+            Assert.NotEmpty(tunnel.West.ReadSaCounters());
             string held = Routing(network);
             Assert.NotEqual(before, held);
             await tunnel.West.HoldAsync(tunnel.Policy(ofWest: true), default);
             Assert.Equal(held, Routing(network));
             await tunnel.West.ReleaseAsync(ManualTunnel.Connection, default);
             await tunnel.West.ReleaseAsync("never held", default);
+            Assert.Empty(tunnel.West.ReadSaCounters());
         }
         Assert.Equal(before, Routing(network));
     }

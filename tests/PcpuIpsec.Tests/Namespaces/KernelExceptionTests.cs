@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using PcpuIpsec.DataPlane;
@@ -92,6 +93,56 @@ public sealed class KernelExceptionTests : IDisposable
         Assert.Equal(before, Routing());
 
         string RouteTo(string address) => TestNetwork.Ip($"-n {_network.WestName} -d route get {address} from {TestNetwork.WestInner4}");
+    }
+
+    [NamespaceTheory]
+    [InlineData("route add 10.2.5.0/24 nexthop via 192.0.2.2 weight 3 nexthop via 192.0.2.3", "nexthop via 192.0.2.3")]
+    [InlineData("route add 10.2.5.0/24 via 198.51.100.7 dev wire onlink", "via 198.51.100.7 dev wire")]
+    [InlineData("route add 10.2.5.0/24 via inet6 2001:db8::2 dev wire", "via inet6 2001:db8::2")]
+    [InlineData("nexthop add id 5 via 192.0.2.2 dev wire; route add 10.2.5.0/24 nhid 5", "nhid 5")]
+    [InlineData("-6 route add fd02:5::/64 nexthop via 2001:db8::2 nexthop via 2001:db8::3", "nexthop via 2001:db8::3")]
+    public async Task A_route_of_any_form_is_copied_with_the_segment_size(string commands, string way)
+    {
+        foreach (string command in commands.Split("; "))
+            TestNetwork.Ip($"-n {_network.WestName} {command}");
+        bool isIPv6 = commands.StartsWith("-6", StringComparison.Ordinal);
+        string table = KernelRoutes.TableOf(Connection).ToString(CultureInfo.InvariantCulture);
+        await using KernelDataPlane plane = Create();
+        TrafficPolicy policy = Policy() with { Bypass = [], Discard = [], Mss = new SegmentSize(1300), RemoteSelectors = [TrafficSelector.Parse(isIPv6 ? "fd02:5::/48" : "10.2.0.0/16")], LocalSelectors = [TrafficSelector.Parse(isIPv6 ? "fd01::/64" : "10.1.0.0/16")] };
+        await plane.HoldAsync(policy, default);
+        string copies = Copies();
+        Assert.Contains(way, copies);
+        Assert.Contains("advmss 1300", copies);
+        Assert.DoesNotContain("throw", copies);
+        // Held again it is the same, and nothing is left of it.
+        await plane.HoldAsync(policy, default);
+        Assert.Equal(copies, Copies());
+        await plane.ReleaseAsync(Connection, default);
+        Assert.DoesNotContain(table, Routing());
+
+        string Copies() => TestNetwork.Ip($"-n {_network.WestName} {(isIPv6 ? "-6 " : "")}route show table {table}");
+    }
+
+    [NamespaceFact("ip")]
+    public async Task The_peer_s_own_address_keeps_its_way_where_the_segment_size_s_routes_cover_it()
+    {
+        await using KernelDataPlane plane = Create();
+        await plane.HoldAsync(Policy() with { Bypass = [], Discard = [], Mss = new SegmentSize(1300), RemoteSelectors = [TrafficSelector.Parse("0.0.0.0/0")] }, default);
+        Assert.DoesNotContain("advmss", TestNetwork.Ip($"-n {_network.WestName} -d route get {TestNetwork.EastOuter4}"));
+        Assert.Contains("advmss 1300", TestNetwork.Ip($"-n {_network.WestName} -d route get {TestNetwork.EastInner4}"));
+        await plane.ReleaseAsync(Connection, default);
+    }
+
+    [NamespaceFact("ip")]
+    public void A_route_s_own_MTU_is_the_path_s()
+    {
+        TestNetwork.Ip($"-n {_network.WestName} route add {TestNetwork.EastOuter4}/32 dev wire mtu 1400");
+        using KernelRoutes routes = new(_network.West.Run(RouteSocket.Open));
+        TrafficPolicy policy = Policy() with { Mss = new SegmentSize(null) };
+        routes.Hold(policy);
+        routes.Fit(policy, KernelPlaneBench.Outbound(1));
+        Assert.Contains("advmss 1306", Routing());
+        routes.Release(Connection);
     }
 
     [NamespaceFact("ip")]

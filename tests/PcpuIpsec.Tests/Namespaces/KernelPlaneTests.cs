@@ -175,7 +175,7 @@ public sealed class KernelPlaneTests : IDisposable
         Assert.Equal("77", Expiry());
 
         // What a killed one leaves: lowered, and written down.
-        AcquireExpiry expiry = _network.West.Run(AcquireExpiry.OfThisNamespace);
+        AcquireExpiry expiry = _network.West.Run(() => AcquireExpiry.OfThisNamespace(ProcessIdentity.Current with { StartTime = 1 }));
         _network.West.Run(expiry.Lower);
         Assert.Equal("5", Expiry());
         await using KernelDataPlane next = Create();

@@ -168,11 +168,11 @@ public class KernelPlaneHoldTests
         await bench.Plane.HoldAsync(Policy("one", "fd01::/64", "fd02::/64"), default);
         await bench.Plane.HoldAsync(Policy("two", "fd01::/64", "fd03::/64"), default);
         await bench.Plane.HoldAsync(Policy("three"), default);
-        Assert.Equal(4, bench.Kernel.Policies.Count(p => p.Templates.Count == 0));
+        Assert.Equal(6, bench.Kernel.Policies.Count(p => p.Templates.Count == 0));
         Assert.Equal("policy out ::/0 port 135 → ::/0 protocol 58 pass", bench.Kernel.Journal[0]);
 
         await bench.Plane.ReleaseAsync("one", default);
-        Assert.Equal(4, bench.Kernel.Policies.Count(p => p.Templates.Count == 0));
+        Assert.Equal(6, bench.Kernel.Policies.Count(p => p.Templates.Count == 0));
         await bench.Plane.ReleaseAsync("two", default);
         Assert.Equal(3, bench.Kernel.Policies.Count);
     }

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PcpuIpsec.Lab;
+namespace PcpuIpsec.Host;
 
 /// <summary>One process for good: its number alone may be another's tomorrow.</summary>
 /// <param name="Pid">The process's number.</param>
