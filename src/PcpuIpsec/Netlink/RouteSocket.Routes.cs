@@ -161,6 +161,7 @@ internal sealed partial class RouteSocket
         IPAddress? gateway = null, source = null;
         uint? metric = null, nextHopId = null;
         byte[]? via = null, multipath = null;
+        bool isEncapsulating = false;
         foreach (NetlinkAttribute attribute in attributes)
         {
             switch (attribute.Type)
@@ -170,6 +171,7 @@ internal sealed partial class RouteSocket
                 case RouteAttribute.Gateway: gateway = attribute.Address; break;
                 case RouteAttribute.Via: via = attribute.Payload.ToArray(); break;
                 case RouteAttribute.Multipath: multipath = ReadMultipath(attribute); break;
+                case RouteAttribute.Encapsulation: isEncapsulating = true; break;
                 case RouteAttribute.NextHopId: nextHopId = attribute.U32; break;
                 case RouteAttribute.PreferredSource: source = attribute.Address; break;
                 case RouteAttribute.Priority: metric = attribute.U32; break;
@@ -195,6 +197,7 @@ internal sealed partial class RouteSocket
             Via = via,
             Multipath = multipath,
             NextHopId = nextHopId,
+            IsEncapsulating = isEncapsulating,
             PreferredSource = source,
             Metric = metric,
             Table = table,

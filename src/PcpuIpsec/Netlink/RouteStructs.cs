@@ -86,7 +86,7 @@ internal static class AddressAttribute
 internal static class RouteAttribute
 {
     public const ushort Destination = 1, OutputInterface = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8,
-        Multipath = 9, Table = 15, Mark = 16, Via = 18, NextHopId = 30, MetricMtu = 2, MetricAdvMss = 8;
+        Multipath = 9, Table = 15, Mark = 16, Via = 18, Encapsulation = 22, NextHopId = 30, MetricMtu = 2, MetricAdvMss = 8;
 }
 
 /// <summary>FRA_* (linux/fib_rules.h).</summary>

@@ -94,6 +94,9 @@ internal sealed record Route
     /// <summary>RTA_NH_ID: a nexthop object; what else of the way is told beside it is the object's.</summary>
     public uint? NextHopId { get; init; }
 
+    /// <summary>RTA_ENCAP: packets are wrapped on their way. Read and not written.</summary>
+    public bool IsEncapsulating { get; init; }
+
     public IPAddress? PreferredSource { get; init; }
 
     /// <summary>Lower wins. Null is 0 for IPv4; IPv6 has no 0 and takes 1024 (unicast) in its place.</summary>

@@ -60,8 +60,10 @@ internal sealed partial class KernelDataPlane
                         _events.Writer.TryWrite(new PeerMapped(mapping.State.Spi, mapping.New));
                         break;
                     case XfrmPolicyDeleted deleted when deleted.Selector is not { } selector || _connections.Values.Any(c => c.Held.Any(p => p.Selector == selector)):
+                        PutBackPolicies(_xfrm.Policies());
+                        break;
                     case XfrmPoliciesFlushed:
-                        PutBackPolicies();
+                        PutBackPolicies([]);
                         break;
                     case XfrmEventsLost lost:
                         KernelPlaneLog.EventsLost(_options.Logger, lost.Reason);
@@ -112,20 +114,24 @@ internal sealed partial class KernelDataPlane
 
     /// <summary>
     /// Somebody else deleted policies, ours among them (`ip xfrm policy flush`, another daemon's start): without them all would
-    /// leave in clear. Ours are written anew; what this process deletes itself is no connection's any more by then.
+    /// leave in clear. Ours are written anew, those for what leaves first; what this process deletes itself is no connection's
+    /// any more by then.
     /// </summary>
-    private void PutBackPolicies()
+    private void PutBackPolicies(List<XfrmPolicy> left)
     {
-        var there = _xfrm.Policies().Select(KernelPolicies.KeyOf).ToHashSet();
-        foreach (KernelConnection connection in _connections.Values)
-        {
-            List<XfrmPolicy> missing = connection.Held.FindAll(p => !there.Contains(KernelPolicies.KeyOf(p)));
-            if (missing.Count == 0)
-                continue;
-            foreach (XfrmPolicy policy in missing)
-                _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet && policy is { Direction: XfrmPolicyDirection.Out, Templates.Count: > 0 } ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
-            KernelPlaneLog.PoliciesPutBack(_options.Logger, connection.Policy.Connection, missing.Count);
-        }
+        var there = left.Select(KernelPolicies.KeyOf).ToHashSet();
+        (KernelConnection Connection, XfrmPolicy Policy)[] missing =
+        [
+            .. from connection in _connections.Values
+               from policy in connection.Held
+               where !there.Contains(KernelPolicies.KeyOf(policy))
+               orderby policy.Direction != XfrmPolicyDirection.Out
+               select (connection, policy),
+        ];
+        foreach ((KernelConnection connection, XfrmPolicy policy) in missing)
+            _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet && policy is { Direction: XfrmPolicyDirection.Out, Templates.Count: > 0 } ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+        foreach (IGrouping<KernelConnection, XfrmPolicy> of in missing.ToLookup(m => m.Connection, m => m.Policy))
+            KernelPlaneLog.PoliciesPutBack(_options.Logger, of.Key.Policy.Connection, of.Count());
     }
 
     private void Listen(XfrmMonitor monitor)
@@ -231,7 +237,7 @@ internal sealed partial class KernelDataPlane
     /// <summary>Reads what the lost events may have said: policies and SAs that are gone, SAs that reached a limit, acquires that wait.</summary>
     private void Resynchronize()
     {
-        PutBackPolicies();
+        PutBackPolicies(_xfrm.Policies());
         var there = new Dictionary<XfrmStateId, XfrmInstalledState>();
         foreach (XfrmInstalledState state in _xfrm.States())
         {

@@ -118,11 +118,14 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         }
         catch (NetlinkException e) when (e.Errno != Libc.EPERM)
         {
-            var left = new Route { Destination = copy.Destination, Type = RouteType.Throw, Metric = copy.Metric, Table = copy.Table, Protocol = Protocol };
+            Route left = LeftToMain(copy.Destination, copy.Metric, copy.Table);
             routes.ReplaceRoute(left);
             return left;
         }
     }
+
+    private static Route LeftToMain(IPNetwork destination, uint? metric, uint table)
+        => new() { Destination = destination, Type = RouteType.Throw, Metric = metric, Table = table, Protocol = Protocol };
 
     private Link Ensure(RoutedInterface wanted, uint group)
     {
@@ -184,7 +187,7 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         }
         // Our own side is where it was, also where the peer's covers it; the main table knows.
         foreach (IPNetwork here in Prefixes(policy.LocalSelectors).Where(p => p.PrefixLength > 0).Concat(Prefixes(policy.Bypass.SelectMany(b => b.Remote))).Distinct())
-            yield return new Route { Destination = here, Type = RouteType.Throw, Metric = ThrowMetric, Table = table, Protocol = Protocol };
+            yield return LeftToMain(here, ThrowMetric, table);
     }
 
     /// <summary>The main table's routes to the peer's side, with the segment size.</summary>
@@ -201,13 +204,15 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
             IPNetwork peer = HostPrefix(policy.RemoteAddress);
             bool coversPeer = policy.Mode == IpsecMode.Tunnel && prefix != peer && prefix.BaseAddress.AddressFamily == peer.BaseAddress.AddressFamily && prefix.Contains(peer.BaseAddress);
             if (coversPeer)
-                yield return new Route { Destination = peer, Type = RouteType.Throw, Metric = ThrowMetric, Table = table, Protocol = Protocol };
+                yield return LeftToMain(peer, ThrowMetric, table);
             if (Covering(main, prefix) is { } covering)
-                yield return Copy(covering) with { Destination = prefix };
+                yield return Copy(covering with { Destination = prefix });
             foreach (Route within in main.Where(r => r.Destination.PrefixLength > prefix.PrefixLength && r.Destination.BaseAddress.AddressFamily == prefix.BaseAddress.AddressFamily && prefix.Contains(r.Destination.BaseAddress) && !(coversPeer && r.Destination == peer)))
                 yield return Copy(within);
 
-            Route Copy(Route route) => route with { Table = table, Protocol = Protocol, AdvertisedMss = mss };
+            Route Copy(Route route) => route.IsEncapsulating
+                ? LeftToMain(route.Destination, route.Metric, table)
+                : route with { Table = table, Protocol = Protocol, AdvertisedMss = mss };
         }
     }
 

@@ -124,6 +124,17 @@ public sealed class KernelExceptionTests : IDisposable
     }
 
     [NamespaceFact("ip")]
+    public async Task A_route_that_wraps_packets_stays_the_main_table_s()
+    {
+        TestNetwork.Ip($"-n {_network.WestName} route add 10.2.5.0/24 encap ip id 5 dst 192.0.2.9 dev wire");
+        await using KernelDataPlane plane = Create();
+        await plane.HoldAsync(Policy() with { Bypass = [], Discard = [], Mss = new SegmentSize(1300) }, default);
+        Assert.Contains("encap", TestNetwork.Ip($"-n {_network.WestName} -d route get 10.2.5.1 from {TestNetwork.WestInner4}"));
+        Assert.Contains("advmss 1300", TestNetwork.Ip($"-n {_network.WestName} -d route get 10.2.6.1 from {TestNetwork.WestInner4}"));
+        await plane.ReleaseAsync(Connection, default);
+    }
+
+    [NamespaceFact("ip")]
     public async Task The_peer_s_own_address_keeps_its_way_where_the_segment_size_s_routes_cover_it()
     {
         await using KernelDataPlane plane = Create();

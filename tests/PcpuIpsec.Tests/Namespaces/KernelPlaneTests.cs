@@ -185,6 +185,20 @@ public sealed class KernelPlaneTests : IDisposable
     }
 
     [NamespaceFact("ip")]
+    public async Task Policies_that_somebody_flushes_come_back_by_themselves()
+    {
+        var shape = new TunnelShape();
+        using Socket connected = TestTraffic.Open(_network.West, shape.WestInner);
+        connected.Connect(shape.EastInner, TestTraffic.Port);
+        await using KernelDataPlane plane = Create();
+        await plane.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default);
+        using XfrmSocket other = _network.West.Run(XfrmSocket.Open);
+        other.FlushPolicies();
+        await EmbeddedPlaneTests.Eventually(() => other.Policies().Count == 3);
+        await SeeNothingAsync(shape, connected);
+    }
+
+    [NamespaceFact("ip")]
     public async Task Another_program_s_policy_is_left_alone_and_named_by_its_reqid()
     {
         TestNetwork.Ip($"-n {_network.WestName} xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 16385 mode tunnel");
