@@ -76,7 +76,7 @@ internal interface IDataPlane : IAsyncDisposable
 }
 
 /// <summary>What a plane can do.</summary>
-internal sealed record DataPlaneAbilities(bool PerCpuSa, bool PerCpuAcquire, bool TransportMode, bool Encapsulation, bool ReportsFirstInbound)
+internal sealed record DataPlaneAbilities(bool PerCpuSa, bool PerCpuAcquire, bool TransportMode, bool Encapsulation)
 {
     /// <summary>It carries <see cref="TrafficPolicy.Interface"/>.</summary>
     public bool RouteBased { get; init; }
@@ -97,6 +97,9 @@ internal sealed record TrafficPolicy
     public required IReadOnlyList<TrafficSelector> RemoteSelectors { get; init; }
     public required IPAddress LocalAddress { get; init; }
     public required IPAddress RemoteAddress { get; init; }
+
+    /// <summary>SAs bound to CPUs will come beside the one that is bound to none.</summary>
+    public bool PerCpu { get; init; }
 
     /// <summary>
     /// Raise <see cref="AcquireRaised"/> for a CPU that sends and has no SA of its own, from the first

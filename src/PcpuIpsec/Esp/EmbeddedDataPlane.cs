@@ -75,7 +75,7 @@ internal sealed partial class EmbeddedDataPlane : IDataPlane
 
     public string Name => "embedded";
 
-    public DataPlaneAbilities Abilities { get; } = new(PerCpuSa: true, PerCpuAcquire: true, TransportMode: true, Encapsulation: true, ReportsFirstInbound: true);
+    public DataPlaneAbilities Abilities { get; } = new(PerCpuSa: true, PerCpuAcquire: true, TransportMode: true, Encapsulation: true);
 
     public IReadOnlyList<int> Cpus => _options.Cpus;
 

@@ -81,6 +81,7 @@ public sealed partial record TunnelOptions
             RemoteSelectors = remote,
             LocalAddress = LocalAddress,
             RemoteAddress = RemoteAddress,
+            PerCpu = connection.PerCpu,
             AcquirePerCpu = connection.OnDemand,
             Interface = RoutedInterface(local, remote),
             Bypass = bypass,

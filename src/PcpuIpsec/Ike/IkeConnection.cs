@@ -70,14 +70,9 @@ internal sealed record IkeConnection
     public TimeSpan InboundGrace { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// How long a responder waits for the first inbound packet before it uses a new outbound half beside an existing one: until
-    /// a peer whose response was lost has asked again.
+    /// How long a responder waits for the first inbound packet before it uses a new outbound half beside an existing one. Where it
+    /// replaces that, the peer's Delete of it ends the wait too. Longer than common peers take to ask again when our response was
+    /// lost (strongSwan: 4 s).
     /// </summary>
-    public TimeSpan OutboundDelay { get; init; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>
-    /// The same where it replaces another one, which serves until the peer deletes it, and that the peer does once it has the
-    /// new one. Longer than common peers take to ask again (strongSwan: 4 s).
-    /// </summary>
-    public TimeSpan RekeyedOutboundDelay { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan OutboundDelay { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -9,6 +9,9 @@ internal sealed partial class ChildSaGroup
     private TimeSpan? _fallbackPendingSince;
     private TimeSpan _fallbackNotBefore;
     private int _fallbackFailures;
+
+    /// <summary>Whether IKE_AUTH brought one is not told yet.</summary>
+    private bool _awaitsFirst;
     private int _fallbackLosses;
 
     /// <summary>The peer refused a Child SA: no request before this time, and then one at a time.</summary>
@@ -24,6 +27,7 @@ internal sealed partial class ChildSaGroup
         if (child.InitiatedByUs)
             _fallbackPendingSince = null;
         _fallbackFailures = 0;
+        _awaitsFirst = false;
         GroupChild fallback = new(child.Number, isFallback: true, child.InitiatedByUs) { RequestedAt = now, UpAt = now };
         _fallbacks.Add(fallback);
         _children.Add(child.Number, fallback);
@@ -109,6 +113,11 @@ internal sealed partial class ChildSaGroup
 
     private void FallbackFailed(TimeSpan now)
     {
+        if (_awaitsFirst)
+        {
+            _awaitsFirst = false;
+            _fallbackNotBefore = now + OneEndFirst(GroupTimes.FallbackGrace);
+        }
         if (_fallbackPendingSince is null)
             return;
         _fallbackPendingSince = null;

@@ -63,7 +63,8 @@ internal sealed partial class ChildSaGroup
         _perResource = perResource;
         _lastActivity = now;
         _holdOff = GroupTimes.HoldOff + Jitter(GroupTimes.HoldOff / 2);
-        _fallbackNotBefore = now + OneEndFirst(GroupTimes.FallbackGrace);
+        _awaitsFirst = true;
+        _fallbackNotBefore = now + GroupTimes.FirstFallback;
         Evaluate(now);
     }
 
@@ -165,7 +166,7 @@ internal sealed partial class ChildSaGroup
             state.Want(local, remote);
         else if (cpu is not null && state is not { Online: true })
             _strayUntil = now + Backoff(GroupTimes.StrayBase, GroupTimes.StrayCap, ++_strays);
-        else if (cpu is null && _fallbackLosses <= 1 && _fallbackFailures == 0)
+        else if (cpu is null && !_awaitsFirst && _fallbackLosses <= 1 && _fallbackFailures == 0)
             _fallbackNotBefore = now;
         Evaluate(now);
     }

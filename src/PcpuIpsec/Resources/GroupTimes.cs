@@ -3,13 +3,23 @@ namespace PcpuIpsec.Resources;
 /// <summary>How long a group waits for what; docs/per-cpu-sas.md has them as a table.</summary>
 internal static class GroupTimes
 {
-    /// <summary>The original responder lets the group be quiet this long, and up to half as long again by chance, before it adds what it misses.</summary>
-    public static readonly TimeSpan HoldOff = TimeSpan.FromSeconds(1);
+    /// <summary>
+    /// The original responder lets the group be quiet this long, and up to half as long again by chance, before it adds what it
+    /// misses: longer than an initiator takes that has much else to do, since what both make has to go again. The fallback carries
+    /// all meanwhile.
+    /// </summary>
+    public static readonly TimeSpan HoldOff = TimeSpan.FromSeconds(5);
 
     /// <summary>Quiet time before duplicates are deleted.</summary>
     public static readonly TimeSpan Settle = TimeSpan.FromSeconds(10);
 
-    /// <summary>A fallback that IKE_AUTH did not bring, and one that went away. Times five at the original responder, so that one end comes first.</summary>
+    /// <summary>
+    /// A fallback that IKE_AUTH did not bring: what it brings is told, or that it failed, as soon as the data plane has answered,
+    /// which may take seconds on a machine that has other things to do. Where it is told that it failed, the grace after that.
+    /// </summary>
+    public static readonly TimeSpan FirstFallback = TimeSpan.FromSeconds(30);
+
+    /// <summary>After the failure of IKE_AUTH's, and one that went away. Times five at the original responder, so that one end comes first.</summary>
     public static readonly TimeSpan FallbackGrace = TimeSpan.FromSeconds(3);
     public static readonly TimeSpan FallbackBase = TimeSpan.FromSeconds(1);
     public static readonly TimeSpan FallbackCap = TimeSpan.FromMinutes(1);

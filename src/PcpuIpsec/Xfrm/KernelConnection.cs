@@ -8,7 +8,8 @@ internal sealed class KernelConnection(TrafficPolicy policy, IReadOnlyList<XfrmP
     private static readonly TimeSpan _firstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _longestPause = TimeSpan.FromSeconds(64);
 
-    private uint _fallbacks;
+    /// <summary>In 2001, and no process installs as many.</summary>
+    private long _fallbackTime = 1_000_000_000;
 
     public TrafficPolicy Policy { get; set; } = policy;
 
@@ -49,9 +50,10 @@ internal sealed class KernelConnection(TrafficPolicy policy, IReadOnlyList<XfrmP
     public void ResetPause() => Pause = _firstPause;
 
     /// <summary>
-    /// When the kernel is to think that the next fallback was added: long before any SA that is bound to a CPU, and after the
-    /// fallback before it. Of two states that would do the kernel takes the one added later, and it looks no further where the
-    /// order of its hash chain, which turns round whenever the table grows, shows it the CPU's own one first.
+    /// When the kernel is to think that the next fallback was added: long before any SA that is bound to a CPU. Of two states
+    /// that would do the kernel takes the one added later, and it looks no further where the order of its hash chain, which
+    /// turns round whenever the table grows, shows it the CPU's own one first. Also before the fallback that it replaces, which
+    /// serves until it is deleted: until it is remembered (<see cref="KernelHost.Remember"/>) no packet must find the new one.
     /// </summary>
-    public DateTimeOffset NextFallbackTime() => DateTimeOffset.UnixEpoch.AddSeconds(++_fallbacks);
+    public DateTimeOffset NextFallbackTime() => DateTimeOffset.FromUnixTimeSeconds(--_fallbackTime);
 }

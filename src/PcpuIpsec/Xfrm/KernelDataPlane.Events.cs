@@ -1,3 +1,4 @@
+using System.Net;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Netlink;
@@ -219,6 +220,11 @@ internal sealed partial class KernelDataPlane
     {
         if (!_sas.TryGetValue(expire.State.State.Id, out InstalledSa? sa))
             return;
+        if (!expire.Hard && sa is { Direction: SaDirection.Inbound, UseReported: false })
+        {
+            InboundCameIntoUse(sa);
+            return;
+        }
         if (!expire.Hard && sa.SoftReported)
             return;
         sa.SoftReported = true;
@@ -230,6 +236,7 @@ internal sealed partial class KernelDataPlane
     private void Gone(InstalledSa sa)
     {
         _sas.Remove(sa.State.Id);
+        sa.Dispose();
         if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? connection))
             Refresh(connection);
     }
@@ -252,6 +259,10 @@ internal sealed partial class KernelDataPlane
             {
                 Gone(sa);
                 _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, Hard: true));
+            }
+            else if (sa is { Direction: SaDirection.Inbound, UseReported: false } && state.Counters.Packets > 0)
+            {
+                InboundCameIntoUse(sa);
             }
             else if (!sa.SoftReported && (state.Counters.Bytes >= sa.State.Limits.SoftBytes || state.Counters.Packets >= sa.State.Limits.SoftPackets))
             {
@@ -356,14 +367,36 @@ internal sealed partial class KernelDataPlane
 
     /// <summary>
     /// Has packets look for their SA anew: the kernel keeps with each socket and with each policy what it found last and does
-    /// not take an SA that is added for a CPU into account. A policy that is written, though it is the same, forgets it. Not
-    /// more often than needed: it makes all routes of the namespace anew, and a packet that is being forwarded by one that
-    /// another CPU replaces at that moment is dropped (XfrmFwdHdrError). What is looked up by an SA that goes is looked up anew anyway.
+    /// not take an SA that is added for a CPU into account. Where the policies do not remember the fallback it is sockets alone
+    /// that keep to it, until a state comes that is like it (xfrm_state_bump_genids): one that fits no packet is enough. Else a
+    /// policy that is written, though it is the same, forgets; but that makes all routes of the namespace anew, and a packet that
+    /// is being forwarded by one that another CPU replaces at that moment is dropped (XfrmFwdHdrError).
     /// </summary>
     private void LookUpAnew(KernelConnection connection)
     {
+        InstalledSa[] fallbacks = [.. _sas.Values.Where(s => s.IsFallback && s.State.RequestId == connection.RequestId)];
+        if (fallbacks.Length > 0 && fallbacks.All(f => f.Remembered is not null))
+        {
+            StandInFor(fallbacks[^1]);
+            return;
+        }
         foreach (XfrmPolicy policy in connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out))
             _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+    }
+
+    /// <summary>For a moment a state like the fallback, whose selector no packet has: there is no sender of that name.</summary>
+    private void StandInFor(InstalledSa fallback)
+    {
+        XfrmPrefix nobody = XfrmPrefix.Host(IPAddress.Broadcast);
+        XfrmState standIn = fallback.State with
+        {
+            Spi = KernelIds.StandInSpi,
+            Selector = new XfrmSelector { Source = nobody, Destination = nobody },
+            Flags = fallback.State.Flags & ~XfrmStateFlags.AfUnspec,
+            Limits = XfrmLimits.None,
+        };
+        WithoutKeys(fallback.Suite, (encryption, integrity) => _xfrm.AddState(standIn, fallback.Suite, encryption, integrity));
+        _xfrm.DeleteState(standIn.Id);
     }
 
     private void TakeBackAll(KernelConnection connection)

@@ -37,7 +37,7 @@ internal sealed partial class KernelDataPlane
                 {
                     known = new KernelConnection(policy, protecting);
                     _connections.Add(requestId, known);
-                    int states = Forget(known);
+                    int states = ForgetStates(requestId);
                     if (before.Count > 0)
                         KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
                 }
@@ -163,13 +163,6 @@ internal sealed partial class KernelDataPlane
     }
 
     /// <summary>Deletes every state of a connection.</summary>
-    private int Forget(KernelConnection connection)
-    {
-        foreach (XfrmStateId id in _sas.Where(s => s.Value.Connection == connection.Policy.Connection).Select(s => s.Key).ToArray())
-            _sas.Remove(id);
-        return ForgetStates(connection.RequestId);
-    }
-
     private int ForgetStates(uint requestId)
     {
         int count = 0;
@@ -180,8 +173,11 @@ internal sealed partial class KernelDataPlane
             else if (_xfrm.DeleteState(state.State.Id))
                 count++;
         }
-        foreach (XfrmStateId id in _sas.Where(s => s.Value.State.RequestId == requestId).Select(s => s.Key).ToArray())
-            _sas.Remove(id);
+        foreach (InstalledSa sa in _sas.Values.Where(s => s.State.RequestId == requestId).ToArray())
+        {
+            _sas.Remove(sa.State.Id);
+            sa.Dispose();
+        }
         return count;
     }
 }

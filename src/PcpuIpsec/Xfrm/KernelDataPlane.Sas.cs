@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
@@ -50,12 +51,17 @@ internal sealed partial class KernelDataPlane
             DateTimeOffset? addedAt = isFallback && _support.PerCpu ? connection.NextFallbackTime() : null;
             XfrmState state = KernelStates.Of(sa, connection.Policy, _support, addedAt, now);
             bool replaces = sa is { Direction: SaDirection.Outbound, Cpu: { } cpu } && HasOwn(connection, cpu);
+            if (sa.Direction == SaDirection.Outbound && !_keys.Add(sa.EncryptionKey.Span))
+                throw new PcpuIpsecException(PcpuIpsecError.CryptoFailure, $"Outbound SPI {sa.Spi:x8} of '{sa.Connection}': its key was in use before; it is allowed once, since its nonces would repeat.");
+            IDisposable? remembered = null;
             if (sa.Direction == SaDirection.Inbound)
                 InstallInbound(sa, state);
+            else if (isFallback && connection.Policy is { PerCpu: true, InterfaceId: 0 } && _support.PerCpu)
+                remembered = InstallFallback(sa, state, connection);
             else
-                InstallOutbound(sa, state);
+                _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
             // It is in the kernel: from here on nothing fails that would make the caller forget it.
-            _sas.Add(id, new InstalledSa(sa.Direction, sa.Connection, state, sa.Suite));
+            _sas.Add(id, new InstalledSa(sa.Direction, sa.Connection, state, sa.Suite) { Remembered = remembered });
             KernelPlaneLog.Installed(_options.Logger, sa.Direction, sa.Spi, sa.Connection, sa.Cpu);
             if (isFallback)
                 Fit(connection.Policy, sa);
@@ -112,6 +118,7 @@ internal sealed partial class KernelDataPlane
             var id = new XfrmStateId(destination, spi);
             if (_sas.Remove(id, out InstalledSa? sa))
             {
+                using InstalledSa removed = sa;
                 // Without a fallback the flag would have every CPU drop: it goes first.
                 if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? connection))
                     OrLater(() => Refresh(connection));
@@ -141,9 +148,7 @@ internal sealed partial class KernelDataPlane
                 : old with { SourcePort = old.SourcePort == 0 ? (ushort)0 : (ushort)newRemote.Port };
             XfrmState state = sa.State with { Encapsulation = encapsulation };
             // The kernel wants a key to read the request, and leaves the one that the state has.
-            Span<byte> none = stackalloc byte[128];
-            none.Clear();
-            _xfrm.UpdateState(state, sa.Suite, none[..Algorithms.KeyLength(sa.Suite.Encryption, sa.Suite.KeyBits)], none[..(sa.Suite.Encryption.IsAead() ? 0 : Algorithms.KeyLength(sa.Suite.Integrity))]);
+            WithoutKeys(sa.Suite, (encryption, integrity) => _xfrm.UpdateState(UntilUsed(sa, state), sa.Suite, encryption, integrity));
             _sas[state.Id] = sa with { State = state };
             return ValueTask.CompletedTask;
         }
@@ -191,8 +196,67 @@ internal sealed partial class KernelDataPlane
         }
     }
 
+    /// <summary>
+    /// Its first packet is told as a soft limit of one packet: until then an inbound SA has that and no other, since the kernel
+    /// tells of the first one only.
+    /// </summary>
+    private static XfrmState UntilUsed(InstalledSa sa, XfrmState state) => sa is { Direction: SaDirection.Inbound, UseReported: false } ? UntilUsed(state) : state;
+
+    private static XfrmState UntilUsed(XfrmState state) => state with { Limits = state.Limits with { SoftBytes = null, SoftPackets = 1, SoftTime = null } };
+
+    /// <summary>The peer uses it: from here on the SA has the limits that it is to have.</summary>
+    private void InboundCameIntoUse(InstalledSa sa)
+    {
+        sa.UseReported = true;
+        _events.Writer.TryWrite(new InboundUsed(sa.State.Spi));
+        if (sa.State.Limits is not { SoftBytes: null, SoftPackets: null, SoftTime: null })
+            WithoutKeys(sa.Suite, (encryption, integrity) => _xfrm.UpdateState(sa.State, sa.Suite, encryption, integrity));
+    }
+
+    private delegate void WithKeys(ReadOnlySpan<byte> encryption, ReadOnlySpan<byte> integrity);
+
+    /// <summary>Hands out keys that are none, of the suite's lengths.</summary>
+    private static void WithoutKeys(ChosenSuite suite, WithKeys action)
+    {
+        Span<byte> none = stackalloc byte[128];
+        none.Clear();
+        action(none[..Algorithms.KeyLength(suite.Encryption, suite.KeyBits)], none[..(suite.Encryption.IsAead() ? 0 : Algorithms.KeyLength(suite.Integrity))]);
+    }
+
+    /// <summary>
+    /// One that CPUs with SAs of their own are not to find first (see <see cref="KernelSockets.Remember"/>). Where nothing is sent
+    /// yet the policies drop a moment longer, so that no packet finds it before it is remembered.
+    /// </summary>
+    private IDisposable? InstallFallback(SaInstallation sa, XfrmState state, KernelConnection connection)
+    {
+        XfrmPolicy[] waiting = _sas.Values.Any(s => s.Direction == SaDirection.Outbound && s.State.RequestId == connection.RequestId)
+            ? []
+            : [.. connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out)];
+        try
+        {
+            foreach (XfrmPolicy policy in waiting)
+                _xfrm.UpdatePolicy(policy with { Action = XfrmPolicyAction.Block });
+            _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
+            return _host.Remember(state);
+        }
+        catch (SocketException e)
+        {
+            KernelPlaneLog.NotRemembered(_options.Logger, sa.Spi, sa.Connection, e.Message);
+            return null;
+        }
+        finally
+        {
+            OrLater(() =>
+            {
+                foreach (XfrmPolicy policy in waiting)
+                    _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+            });
+        }
+    }
+
     private void InstallInbound(SaInstallation sa, XfrmState state)
     {
+        state = UntilUsed(state);
         try
         {
             _xfrm.UpdateState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
@@ -202,13 +266,6 @@ internal sealed partial class KernelDataPlane
             // The reservation has ended (net.core.xfrm_acq_expires) while the peer was waited for; the SPI is as good as before.
             _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
         }
-    }
-
-    private void InstallOutbound(SaInstallation sa, XfrmState state)
-    {
-        if (!_keys.Add(sa.EncryptionKey.Span))
-            throw new PcpuIpsecException(PcpuIpsecError.CryptoFailure, $"Outbound SPI {sa.Spi:x8} of '{sa.Connection}': its key was in use before; it is allowed once, since its nonces would repeat.");
-        _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
     }
 
     private void CheckCpu(int? cpu)

@@ -46,10 +46,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
             PerCpuSa: support.PerCpu,
             PerCpuAcquire: support.PerCpu,
             TransportMode: true,
-            Encapsulation: true,
-            // The kernel has no such event: its replay events would come with every packet, and asking for the counters of
-            // each new SA would cost more than the old SA, which carries on until the delay ends, does.
-            ReportsFirstInbound: false)
+            Encapsulation: true)
         {
             RouteBased = true,
             Exceptions = true,
@@ -86,6 +83,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
                 (local, takesEsp) => @namespace.Run(() => KernelSockets.Open(local, takesEsp)),
                 () => @namespace.Run(expiry.Lower),
                 () => @namespace.Run(expiry.Restore),
+                fallback => @namespace.Run(() => KernelSockets.Remember(fallback)),
                 new KernelRoutes(@namespace.Run(RouteSocket.Open)));
             var plane = new KernelDataPlane(options, xfrm, support, host) { _namespace = @namespace };
             plane.Listen(monitor);
@@ -122,12 +120,14 @@ internal sealed partial class KernelDataPlane : IDataPlane
             foreach (KernelConnection connection in _connections.Values)
             {
                 connection.Resume?.Dispose();
-                OrLater(() => Forget(connection));
+                OrLater(() => ForgetStates(connection.RequestId));
                 OrLater(() => SetFlag(connection, false));
             }
             if (_connections.Values.Any(c => c.Policy.AcquirePerCpu))
                 OrLater(_host.RestoreAcquireExpiry);
             _connections.Clear();
+            foreach (InstalledSa sa in _sas.Values)
+                sa.Dispose();
             _retry?.Dispose();
         }
         _xfrm.Dispose();
@@ -144,11 +144,19 @@ internal sealed partial class KernelDataPlane : IDataPlane
             : throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"connection = '{connection}': allowed are those whose traffic is held.");
 
     /// <summary>An SA of ours that is in the kernel.</summary>
-    private sealed record InstalledSa(SaDirection Direction, string Connection, XfrmState State, ChosenSuite Suite)
+    private sealed record InstalledSa(SaDirection Direction, string Connection, XfrmState State, ChosenSuite Suite) : IDisposable
     {
         public bool SoftReported { get; set; }
 
+        /// <summary>Inbound: a packet came.</summary>
+        public bool UseReported { get; set; }
+
+        /// <summary>See <see cref="KernelHost.Remember"/>.</summary>
+        public IDisposable? Remembered { get; init; }
+
         public bool IsFallback => Direction == SaDirection.Outbound && State.Cpu is null;
+
+        public void Dispose() => Remembered?.Dispose();
     }
 }
 
@@ -184,6 +192,9 @@ internal static partial class KernelPlaneLog
 
     [LoggerMessage(51, LogLevel.Warning, "net.core.xfrm_acq_expires could not be lowered, so an acquire that nobody answers holds up traffic for as long as that tells: {Reason}")]
     public static partial void ExpiryNotLowered(ILogger logger, string reason);
+
+    [LoggerMessage(52, LogLevel.Warning, "The kernel's policies may remember the fallback {Spi:x8} of {Connection} and send by it what CPUs have SAs of their own for: {Reason}")]
+    public static partial void NotRemembered(ILogger logger, uint spi, string connection, string reason);
 
     [LoggerMessage(48, LogLevel.Warning, "MTU and segment size of {Connection} could not be fitted to its SA: {Reason}")]
     public static partial void NotFitted(ILogger logger, string connection, string reason);

@@ -20,6 +20,9 @@ internal static class KernelIds
     /// <summary>The mark of what IKE and the SAs of an interface send themselves, as the embedded plane's.</summary>
     public const uint Mark = 0x9611;
 
+    /// <summary>An SPI that no peer chooses (RFC 4303 §2.1 reserves 1 to 255).</summary>
+    public const uint StandInSpi = 255;
+
     private const uint HashMask = 0x0fff_ffff;
 
     public static uint RequestIdOf(string connection) => FirstRequestId | (TrafficHold.TableOf(connection) & HashMask);

@@ -24,10 +24,12 @@ internal sealed record KernelPlaneOptions
 /// <param name="OpenSocket">A bound socket exempt from policies; true: the kernel takes ESP in UDP from it.</param>
 /// <param name="LowerAcquireExpiry">See <see cref="AcquireExpiry.Lower"/>.</param>
 /// <param name="RestoreAcquireExpiry">See <see cref="AcquireExpiry.Restore"/>.</param>
+/// <param name="Remember">See <see cref="KernelSockets.Remember"/>; throws a <see cref="SocketException"/> where that cannot be.</param>
 /// <param name="Routes">Its interfaces and routes.</param>
 internal sealed record KernelHost(
     Func<IReadOnlyDictionary<string, long>> Statistics,
     Func<IPEndPoint, bool, Socket> OpenSocket,
     Action LowerAcquireExpiry,
     Action RestoreAcquireExpiry,
+    Func<XfrmState, IDisposable> Remember,
     KernelRoutes Routes);

@@ -34,13 +34,62 @@ internal static unsafe class KernelSockets
         }
     }
 
+    /// <summary>
+    /// A socket that sends nothing and whose own policy asks for exactly this state. The kernel remembers a state with the first
+    /// policy that finds it and with no other (struct xfrm_state's state_cache), and a CPU finds what its packet's policy
+    /// remembers before it looks for a state of its own. So a fallback that is remembered here is never remembered with the
+    /// policies of the traffic, where it would serve CPUs that have SAs of their own. To look for it takes no packet: that a
+    /// route to the peer is asked for is enough.
+    /// </summary>
+    /// <exception cref="SocketException">There is no route to the peer, or the state has gone.</exception>
+    public static IDisposable Remember(XfrmState fallback)
+    {
+        bool isIPv6 = fallback.Destination.AddressFamily == AddressFamily.InterNetworkV6;
+        // IPPROTO_RAW: it has no port and receives nothing.
+        int fd = Libc.Check(Libc.Socket(isIPv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_RAW | Libc.SOCK_CLOEXEC, Libc.IPPROTO_RAW), "Cannot open a raw socket");
+        var socket = new Socket(new SafeSocketHandle(fd, ownsHandle: true));
+        try
+        {
+            var policy = new SocketPolicy { Info = Own(isIPv6, XfrmPolicyDirection.Out) };
+            new XfrmTemplate { Source = fallback.Source, Destination = fallback.Destination, Mode = fallback.Mode, RequestId = fallback.RequestId, Spi = fallback.Spi }.Write(ref policy.Template);
+            Set(fd, isIPv6, &policy, sizeof(SocketPolicy), "A policy for the fallback alone");
+            socket.Bind(new IPEndPoint(fallback.Source, 0));
+            socket.Connect(new IPEndPoint(fallback.Destination, 0));
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>A policy of the socket's own: what it sends and receives passes in clear, whatever the host's policies say.</summary>
     private static void Bypass(int fd, bool isIPv6, XfrmPolicyDirection direction)
+    {
+        XfrmUserPolicyInfo policy = Own(isIPv6, direction);
+        Set(fd, isIPv6, &policy, sizeof(XfrmUserPolicyInfo), $"A bypass policy for IKE's socket ({XfrmPolicy.Text(direction)})");
+    }
+
+    /// <summary>For all that the socket sends or receives.</summary>
+    private static XfrmUserPolicyInfo Own(bool isIPv6, XfrmPolicyDirection direction)
     {
         var policy = new XfrmUserPolicyInfo { Direction = (byte)direction, Action = (byte)XfrmPolicyAction.Allow };
         policy.Selector.Family = (ushort)(isIPv6 ? Libc.AF_INET6 : Libc.AF_INET);
         XfrmLimits.None.Write(ref policy.Limits);
+        return policy;
+    }
+
+    private static void Set(int fd, bool isIPv6, void* policy, int length, string what)
+    {
         (int level, int option) = isIPv6 ? (Libc.IPPROTO_IPV6, Libc.IPV6_XFRM_POLICY) : (Libc.IPPROTO_IP, Libc.IP_XFRM_POLICY);
-        Libc.Check(Libc.SetSockOpt(fd, level, option, &policy, (uint)sizeof(XfrmUserPolicyInfo)), $"A bypass policy for IKE's socket ({XfrmPolicy.Text(direction)})");
+        Libc.Check(Libc.SetSockOpt(fd, level, option, policy, (uint)length), what);
+    }
+
+    /// <summary>As the socket option takes it: the policy, and its templates after it.</summary>
+    private struct SocketPolicy
+    {
+        public XfrmUserPolicyInfo Info;
+        public XfrmUserTemplate Template;
     }
 }

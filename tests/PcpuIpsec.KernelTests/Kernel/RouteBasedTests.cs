@@ -33,7 +33,7 @@ public sealed class RouteBasedTests
         TwoWayFlows flows = TwoWayFlows.Start(lab.Sunset, lab.Sunrise, HostCpus.Online(), 200);
         await Task.Delay(TimeSpan.FromSeconds(2));
         await flows.StopAsync();
-        flows.AssertNoneLost();
+        flows.AssertNoneLost(errors);
         errors.AssertNone();
         foreach (int cpu in HostCpus.Online())
         {
@@ -127,7 +127,7 @@ public sealed class RouteBasedTests
         string before = await RoutingAsync(lab.West);
         Assert.Contains(" 1 received", await PingAsync(lab));
         // To the kernel a plane that nobody ends, and that hears nothing, is one that was killed.
-        var host = new KernelHost(() => XfrmErrors.Read(lab.West), (_, _) => throw new InvalidOperationException(), () => { }, () => { }, new KernelRoutes(lab.West.Namespace.Run(RouteSocket.Open)));
+        var host = new KernelHost(() => XfrmErrors.Read(lab.West), (_, _) => throw new InvalidOperationException(), () => { }, () => { }, KernelSockets.Remember, new KernelRoutes(lab.West.Namespace.Run(RouteSocket.Open)));
         await using var killed = new KernelDataPlane(new KernelPlaneOptions { Cpus = HostCpus.Online() }, lab.West.Namespace.Run(XfrmSocket.Open), new KernelSupport(Direction: true, PerCpu: true), host);
         await killed.HoldAsync(
             new TrafficPolicy

@@ -49,7 +49,7 @@ public sealed class PlaneFormTests(ITestOutputHelper output)
         await flows.StopAsync();
         output.WriteLine(flows.ToString());
 
-        flows.AssertNoneLost();
+        flows.AssertNoneLost(errors);
         errors.AssertNone();
         await PlaneTrafficTests.AssertOwnSasAsync(pair.West, lab.West, lab.East, flows.Eastward);
         await PlaneTrafficTests.AssertOwnSasAsync(pair.East, lab.East, lab.West, flows.Westward);

@@ -48,7 +48,7 @@ public sealed class PlaneManyCpusTests(ITestOutputHelper output)
         output.WriteLine($"129 Child SAs rekeyed in {Seconds(begun):F1} s");
         await flows.StopAsync();
         output.WriteLine(flows.ToString());
-        flows.AssertNoneLost();
+        flows.AssertNoneLost(errors);
         errors.AssertNone();
         IReadOnlyList<ChildSaStatus> after = [.. (await GatewayPair.StatusAsync(pair.West)).ChildSas.Where(c => c.OutboundInstalled)];
         Assert.Equal(1 + Cpus, after.Count);

@@ -27,7 +27,7 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
         await flows.StopAsync();
         output.WriteLine(flows.ToString());
 
-        flows.AssertNoneLost();
+        flows.AssertNoneLost(errors);
         errors.AssertNone();
         await AssertOwnSasAsync(pair.West, lab.West, lab.East, flows.Eastward);
         await AssertOwnSasAsync(pair.East, lab.East, lab.West, flows.Westward);
@@ -113,6 +113,43 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
 
         FlowResult result = await flow.StopAsync();
         Assert.True(result.Lost.Count == 0, result.ToString());
+        errors.AssertNone();
+    }
+
+    [KernelFact]
+    public async Task A_CPU_that_has_no_SA_of_its_own_leaves_the_others_on_theirs_after_a_rekey_too()
+    {
+        await using KernelLab lab = await KernelLab.CreateAsync();
+        await using GatewayPair pair = await GatewayPair.StartAsync(lab, (o, _, _) => o with { PerCpu = new PerCpuOptions { Cpus = [0, 1] } });
+        await pair.ConnectAsync();
+        await using var errors = new XfrmErrors(lab.West, lab.East);
+        // The fallback serves all while the others come, and CPU 3 for good.
+        await using TwoWayFlows flows = TwoWayFlows.Start(lab.Sunset, lab.Sunrise, _cpus, 100);
+        await pair.PerCpuSasAsync();
+        foreach (IpsecGateway gateway in (IpsecGateway[])[pair.West, pair.East])
+        {
+            ChildSaStatus old = await GatewayPair.OfCpuAsync(gateway, 0);
+            await flows.ArriveAsync(200);
+            await gateway.RekeyChildSaAsync(GatewayPair.Tunnel, old.Number);
+            await gateway.RekeyChildSaAsync(GatewayPair.Tunnel, (await GatewayPair.FallbackAsync(gateway)).Number);
+            await flows.ArriveAsync(200);
+        }
+        // What is replaced goes with the peer's Delete.
+        await PlaneWait.UntilAsync(async () => (await KernelLab.SasAsync(lab.West)).Count is var count && count == 2 * 3 ? null : $"there are {count} SAs");
+
+        IReadOnlyList<KernelSa> before = await KernelLab.SasAsync(lab.West);
+        await flows.ArriveAsync(400);
+        IReadOnlyList<KernelSa> after = await KernelLab.SasAsync(lab.West);
+        await flows.StopAsync();
+        output.WriteLine(flows.ToString());
+
+        long Sent(int? cpu) => after.Where(s => s.Cpu == cpu && s.Direction == "out").Sum(s => s.Packets) - before.Where(s => s.Cpu == cpu && s.Direction == "out").Sum(s => s.Packets);
+        output.WriteLine($"CPU 0 sent {Sent(0)}, CPU 1 {Sent(1)}, the fallback {Sent(null)}");
+        // Two CPUs of four have the fallback.
+        Assert.InRange(Sent(0), 30, long.MaxValue);
+        Assert.InRange(Sent(1), 30, long.MaxValue);
+        Assert.InRange(Sent(null), 60, (Sent(0) + Sent(1)) * 2);
+        flows.AssertNoneLost(errors);
         errors.AssertNone();
     }
 

@@ -51,7 +51,7 @@ internal sealed class TwoWayFlows : IAsyncDisposable
         await DisposeAsync();
     }
 
-    public void AssertNoneLost() => Assert.All(_results, r => Assert.True(r.Lost.Count == 0 && r.Duplicates == 0, r.ToString()));
+    public void AssertNoneLost(XfrmErrors errors) => Assert.True(_results.All(r => r.Lost.Count == 0 && r.Duplicates == 0), $"{this}\n{errors.Timeline()}");
 
     public override string ToString() => string.Join('\n', _results.Select((r, i) => $"{(i < _cpus ? "east" : "west")}ward {i % _cpus}: {r}"));
 

@@ -17,7 +17,7 @@ internal sealed class FakeDataPlane : IDataPlane
 
     public string Name => "fake";
 
-    public DataPlaneAbilities Abilities { get; init; } = new(true, true, true, true, true);
+    public DataPlaneAbilities Abilities { get; init; } = new(true, true, true, true);
 
     public IReadOnlyList<int> Cpus { get; init; } = [0];
 

@@ -27,8 +27,8 @@ public class ChildSaGroupTests
         Assert.Empty(group.Start(weInitiated: false));
         Assert.Equal(new Placement(false, 0, 0), group.PeerCreates().Placement);
         Assert.Equal(new Placement(false, 1, 1), group.PeerCreates().Placement);
-        Assert.Empty(group.Wait(_second * 0.9));
-        Assert.Equal(GroupUnderTest.CreateFor(2, 3), group.Wait(_second * 0.7));
+        Assert.Empty(group.Wait(_second * 4.9));
+        Assert.Equal(GroupUnderTest.CreateFor(2, 3), group.Wait(_second * 2.7));
     }
 
     [Fact]
@@ -38,11 +38,11 @@ public class ChildSaGroupTests
         group.Start(weInitiated: false);
         for (int i = 0; i < 3; i++)
         {
-            Assert.Empty(group.Wait(_second * 0.9));
+            Assert.Empty(group.Wait(_second * 4.9));
             group.PeerCreates();
         }
 
-        Assert.Equal(GroupUnderTest.CreateFor(3), group.Wait(_second * 2));
+        Assert.Equal(GroupUnderTest.CreateFor(3), group.Wait(_second * 8));
     }
 
     [Fact]
@@ -399,6 +399,34 @@ public class ChildSaGroupTests
         Assert.Contains(new CreateFallback(), responder.Wait(_minute));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Fallback_that_IKE_AUTH_brought_is_not_asked_for_again_while_it_is_being_installed(bool weInitiated)
+    {
+        GroupUnderTest group = new(2);
+        group.Group.IkeSaUp(weInitiated, perResource: true, group.Now);
+        Assert.Empty(group.Acquire(null));
+        Assert.Empty(group.Wait(20 * _second));
+        Assert.Empty(group.Acquire(null));
+        group.Up(null, ours: weInitiated, fallback: true);
+        Assert.DoesNotContain(new CreateFallback(), group.Wait(_hour));
+    }
+
+    [Fact]
+    public void Fallback_that_IKE_AUTH_failed_to_bring_is_asked_for_soon_by_the_initiator_first()
+    {
+        GroupUnderTest initiator = new(2), responder = new(2);
+        foreach ((GroupUnderTest group, bool weInitiated) in new[] { (initiator, true), (responder, false) })
+        {
+            group.Group.IkeSaUp(weInitiated, perResource: true, group.Now);
+            Assert.Empty(group.Fail(null, CreateFailure.Other));
+        }
+        Assert.Equal([new CreateFallback()], initiator.Wait(4 * _second));
+        Assert.Empty(responder.Wait(14 * _second));
+        Assert.Equal([new CreateFallback()], responder.Wait(2 * _second));
+    }
+
     [Fact]
     public void Fallback_that_cannot_be_created_is_tried_again_at_most_once_a_minute_in_the_end()
     {
@@ -419,7 +447,7 @@ public class ChildSaGroupTests
     {
         GroupUnderTest group = new(2, limit: 8);
         group.Start(weInitiated: false);
-        Assert.Equal(GroupUnderTest.CreateFor(0, 1), group.Wait(2 * _second));
+        Assert.Equal(GroupUnderTest.CreateFor(0, 1), group.Wait(8 * _second));
         int first = group.PeerCreates().Number;
         int second = group.PeerCreates().Number;
         List<int> ours = group.Grant(GroupUnderTest.CreateFor(0, 1));

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Netlink;
@@ -27,6 +28,7 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
                 Kernel.Journal.Add("expiry lowered");
             },
             () => Kernel.Journal.Add("expiry put back"),
+            Remember,
             routes);
         Plane = new KernelDataPlane(new KernelPlaneOptions { Cpus = [0, 1, 2, 3], Clock = Clock }, new XfrmSocket(new NetlinkSocket(kernel, clearAnswers: true)), support, host);
         Kernel.Journal.Clear();
@@ -34,6 +36,12 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
 
     public FakeXfrm Kernel { get; }
     public ManualClock Clock { get; } = new();
+
+    /// <summary>The fallbacks that sockets of their own keep from the policies.</summary>
+    public List<uint> Remembered { get; } = [];
+
+    /// <summary>No fallback can be remembered.</summary>
+    public bool NoRoute { get; set; }
 
     /// <summary>What keeps the acquires' expiry from being lowered.</summary>
     public Exception? ExpiryFault { get; set; }
@@ -60,6 +68,7 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
     {
         Connection = connection,
         Mode = IpsecMode.Tunnel,
+        PerCpu = true,
         LocalSelectors = [TrafficSelector.Parse(local)],
         RemoteSelectors = [TrafficSelector.Parse(remote)],
         LocalAddress = West,
@@ -89,6 +98,20 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
         Destination = West,
         ReplayWindow = 1024,
     };
+
+    private IDisposable Remember(XfrmState fallback)
+    {
+        if (NoRoute)
+            throw new SocketException((int)SocketError.NetworkUnreachable);
+        Kernel.Journal.Add($"remember {fallback.Spi:x8}");
+        Remembered.Add(fallback.Spi);
+        return new Forgetting(() => Remembered.Remove(fallback.Spi));
+    }
+
+    private sealed class Forgetting(Action action) : IDisposable
+    {
+        public void Dispose() => action();
+    }
 
     /// <summary>Installs a Child SA as IKE does, inbound first.</summary>
     /// <returns>The SPIs of both halves.</returns>

@@ -90,20 +90,69 @@ public class KernelPlaneRecoveryTests
     {
         await using KernelPlaneBench bench = await HoldAsync();
         await bench.InstallAsync(cpu: null, 1);
-        bench.Kernel.Refuse = line => line.StartsWith("policy", StringComparison.Ordinal) ? Enomem : 0;
+        bench.Kernel.Refuse = line => line.StartsWith("add sa out 000000ff", StringComparison.Ordinal) ? Enomem : 0;
         bench.Kernel.Journal.Clear();
 
         (_, uint spi) = await bench.InstallAsync(cpu: 2, 2);
 
         Assert.Contains(bench.Plane.ReadSaCounters(), c => c.Spi == spi);
-        Assert.DoesNotContain(bench.Kernel.Journal, line => line.StartsWith("policy", StringComparison.Ordinal));
+        Assert.DoesNotContain("del sa 000000ff", bench.Kernel.Journal);
         bench.Kernel.Refuse = _ => 0;
         bench.Clock.Advance(_pause);
-        Assert.Contains(bench.Kernel.Journal, line => line.StartsWith("policy out", StringComparison.Ordinal));
+        Assert.Contains("del sa 000000ff", bench.Kernel.Journal);
     }
 
     [Fact]
-    public async Task An_SA_that_comes_for_a_CPU_has_every_outbound_policy_look_anew()
+    public async Task An_SA_that_comes_for_a_CPU_has_sockets_look_anew_by_a_state_that_fits_no_packet_and_touches_no_policy()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.InstallAsync(cpu: null, 1);
+        bench.Kernel.Journal.Clear();
+
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 2, cpu: 1), default);
+
+        Assert.Equal(["add sa out 0e000002 cpu 1", "add sa out 000000ff added at 999999999 s", "del sa 000000ff"], bench.Kernel.TakeJournal());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_first_fallback_is_found_by_no_packet_until_a_socket_of_its_own_remembers_it(bool hasRoute)
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        bench.NoRoute = !hasRoute;
+
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1), default);
+        string remember = hasRoute ? "remember 0e000001" : "";
+        string policy = "policy out 10.1.0.0/24 → 10.2.0.0/24";
+        Assert.Equal([.. new[] { policy + " block", "add sa out 0e000001 added at 999999999 s", remember, policy }.Where(line => line != "")], bench.Kernel.TakeJournal());
+        Assert.Equal(hasRoute ? [PeerSpi + 1] : [], bench.Remembered);
+
+        // The next one has the first to serve until it is remembered.
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 2) with { Replaces = PeerSpi + 1 }, default);
+        Assert.Equal([.. new[] { "add sa out 0e000002 added at 999999998 s", hasRoute ? "remember 0e000002" : "" }.Where(line => line != "")], bench.Kernel.TakeJournal());
+        await bench.Plane.RemoveAsync(SaDirection.Outbound, PeerSpi + 1, East, default);
+        Assert.Equal(hasRoute ? [PeerSpi + 2] : [], bench.Remembered);
+        await bench.Plane.ReleaseAsync(Connection, default);
+        Assert.Empty(bench.Remembered);
+    }
+
+    [Fact]
+    public async Task The_first_packet_of_an_inbound_SA_is_told_once_and_then_it_has_its_own_limits()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.Plane.InstallAsync(Inbound(0x0f000001) with { Lifetime = new SaLifetime(SoftPackets: 1000, HardPackets: 2000) }, default);
+        Assert.Equal((1ul, 2000ul), (bench.State(0x0f000001).Limits.SoftPackets!.Value, bench.State(0x0f000001).Limits.HardPackets!.Value));
+
+        bench.Plane.Take(new XfrmExpire(new XfrmInstalledState { State = bench.State(0x0f000001) }, Hard: false));
+        Assert.Equal([new InboundUsed(0x0f000001)], bench.Events());
+        Assert.Equal(1000ul, bench.State(0x0f000001).Limits.SoftPackets);
+        bench.Plane.Take(new XfrmExpire(new XfrmInstalledState { State = bench.State(0x0f000001) }, Hard: false));
+        Assert.Equal([new SaExpired(SaDirection.Inbound, 0x0f000001, West, Hard: false)], bench.Events());
+    }
+
+    [Fact]
+    public async Task An_SA_that_comes_for_a_CPU_without_a_fallback_that_is_remembered_has_every_outbound_policy_look_anew()
     {
         await using KernelPlaneBench bench = Create();
         await bench.Plane.HoldAsync(Policy() with { RemoteSelectors = [TrafficSelector.Parse("10.2.0.0/24"), TrafficSelector.Parse("10.3.0.0/24")] }, default);

@@ -57,7 +57,7 @@ internal static class ChildSaInstallation
             }
         }
         else if (!skipOutbound)
-            child.OutboundTimer = sa.Runtime.After(replaces is null ? sa.Connection.OutboundDelay : sa.Connection.RekeyedOutboundDelay, () => IkeRuntime.Run(InstallOutbound(session.Current, child)));
+            child.OutboundTimer = sa.Runtime.After(sa.Connection.OutboundDelay, () => IkeRuntime.Run(InstallOutbound(session.Current, child)));
         if (child.State == ChildSaState.Live && sa.Connection.ChildRekeyTime is { } rekey)
             child.RekeyTimer = sa.Runtime.After(rekey - sa.Runtime.Jitter(rekey, 0.1), () => IkeRuntime.Run(CreateChildSa.Rekey(session, child, null)));
         return child;

@@ -32,13 +32,19 @@ internal static class Informational
         child.RekeyTimer?.Cancel();
         child.OutboundTimer?.Cancel();
         ChildSaInstallation.RemoveOutbound(session.Current, child);
-        try
+        for (IkeSa? via = session.Current; via is not null;)
         {
-            await session.Current.Requests.Send(ExchangeType.INFORMATIONAL, _ => child.State == ChildSaState.Gone ? null : [new DeletePayload(ProtocolId.ESP, [child.InboundSpi])]);
-        }
-        catch (ExchangeFailure)
-        {
-            // The IKE SA is gone, and the Child SA with it.
+            try
+            {
+                await via.Requests.Send(ExchangeType.INFORMATIONAL, _ => child.State == ChildSaState.Gone ? null : [new DeletePayload(ProtocolId.ESP, [child.InboundSpi])]);
+                via = null;
+            }
+            catch (ExchangeFailure)
+            {
+                // The IKE SA is gone: the Child SA with it, or the peer deleted what it had rekeyed before this reached it, and
+                // knows nothing of the deletion.
+                via = session.Closed || session.Current == via ? null : session.Current;
+            }
         }
         if (replaced && child.State == ChildSaState.Closing)
             child.State = ChildSaState.Rekeyed;

@@ -36,7 +36,7 @@ public class PeerHabitTests
     {
         (Simulation simulation, ScriptedResponder peer) = Connect();
         peer.Ask(0, ExchangeType.CREATE_CHILD_SA, Request(0x2001, triggered: true, new NotifyPayload(NotifyType.SA_RESOURCE_INFO, [0, 0, 0, 3])));
-        simulation.Run(2 * _second);
+        simulation.Run(6 * _second);
         ChildSaInfo before = simulation.West.Children[1];
         peer.Ask(1, ExchangeType.CREATE_CHILD_SA, Request(0x2002, triggered: false, new NotifyPayload(NotifyType.REKEY_SA, ProtocolId.ESP, ChildSaNegotiation.SpiBytes(0x2001), [])));
         // This peer does not delete the old one, so the new one waits as long as for a lost response.
