@@ -28,7 +28,11 @@ internal sealed record FlowResult(long Sent, long Refused, long Received, long D
 /// </summary>
 internal sealed class UdpFlow : IAsyncDisposable
 {
-    private const int MaximumBurst = 32, ReceiveTimeoutMilliseconds = 50;
+    private const int MaximumBurst = 32;
+
+    /// <summary>Milliseconds. Emulated CPUs have better to do than to change between threads for each packet.</summary>
+    private const int Pause = 8;
+
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
 
     private readonly Socket _sender, _receiver;
@@ -117,7 +121,7 @@ internal sealed class UdpFlow : IAsyncDisposable
 
     private static Socket Open(IPEndPoint local)
     {
-        var socket = new Socket(local.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 4 << 20, ReceiveTimeout = ReceiveTimeoutMilliseconds };
+        var socket = new Socket(local.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 4 << 20, Blocking = false };
         socket.Bind(local);
         return socket;
     }
@@ -139,8 +143,7 @@ internal sealed class UdpFlow : IAsyncDisposable
     private void Send()
     {
         byte[] datagram = new byte[_length];
-        // Emulated CPUs have better to do than to wake up for nothing.
-        int pause = Math.Max(1, 500 / _rate);
+        int pause = Math.Max(Pause, 1000 / _rate);
         SocketAddress to = _to.Serialize();
         var clock = Stopwatch.StartNew();
         // Datagrams that a long pause swallowed: a burst that made up for them would lose some by itself.
@@ -176,15 +179,14 @@ internal sealed class UdpFlow : IAsyncDisposable
         byte[] buffer = new byte[65536];
         while (!_stopReceiving)
         {
-            int length;
-            try
+            int length = _receiver.Receive(buffer, SocketFlags.None, out SocketError error);
+            if (error == SocketError.WouldBlock)
             {
-                length = _receiver.Receive(buffer);
-            }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.TimedOut or SocketError.WouldBlock)
-            {
+                Thread.Sleep(Pause);
                 continue;
             }
+            if (error != SocketError.Success)
+                throw new SocketException((int)error);
             if (length != _length)
                 continue;
             int sequence = (int)BinaryPrimitives.ReadInt64BigEndian(buffer);

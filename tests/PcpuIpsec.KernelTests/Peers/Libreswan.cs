@@ -65,8 +65,12 @@ internal sealed partial class Libreswan : IAsyncDisposable
     /// <summary>What it has, in its own words.</summary>
     public async Task<string> StatesAsync() => (await RunAsync("whack", "--ctlsocket", Control, "--showstates")).EnsureSuccess().Output;
 
-    /// <summary>What it found wrong with messages of its peer.</summary>
-    public static IReadOnlyList<string> Warnings(string log) => [.. log.Split('\n').Where(l => ComplaintPattern().IsMatch(l))];
+    /// <summary>
+    /// What it found wrong with messages of its peer; but for the response to its Delete of an IKE SA that it rekeyed, which
+    /// RFC 7296 §1.4.1 has its peer send and which it does not wait for.
+    /// </summary>
+    public static IReadOnlyList<string> Warnings(string log)
+        => [.. log.Split('\n').Where(l => ComplaintPattern().IsMatch(l) && !l.EndsWith("INFORMATIONAL response has no corresponding IKE SA; message dropped", StringComparison.Ordinal))];
 
     public async ValueTask DisposeAsync()
     {
