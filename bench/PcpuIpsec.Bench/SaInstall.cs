@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
-using PcpuIpsec.Esp;
+using PcpuIpsec.Host;
 using PcpuIpsec.Ike.Proposals;
 using PcpuIpsec.Lab;
 using PcpuIpsec.Xfrm;

@@ -19,12 +19,12 @@ internal sealed partial class EmbeddedDataPlane
                 throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Name: '{policy.Connection}' has the routing table of '{other.Policy.Connection}', which follows from the name; allowed: another name");
             List<LinkAddressEntry> own = _routes.Addresses();
             UInt128? IcmpSource(AddressFamily family)
-                => (Own(policy, own, family) ?? (policy.LocalAddress.AddressFamily == family ? policy.LocalAddress : AnyOwn(own, family))) is { } address ? TrafficSelector.ToNumber(address) : null;
+                => (OwnAddresses.Covered(policy, own, family) ?? (policy.LocalAddress.AddressFamily == family ? policy.LocalAddress : AnyOwn(own, family))) is { } address ? TrafficSelector.ToNumber(address) : null;
             var entry = new PolicyEntry(policy, _workers.Length, IcmpSource(AddressFamily.InterNetwork), IcmpSource(AddressFamily.InterNetworkV6));
             bool wasHeld = _hold.CountRules(policy.Connection) > 0;
             try
             {
-                _hold.Hold(policy, _tun.Index, family => Own(policy, own, family));
+                _hold.Hold(policy, _tun.Index, family => OwnAddresses.Covered(policy, own, family));
             }
             catch (NetlinkException) when (!wasHeld)
             {
@@ -80,24 +80,7 @@ internal sealed partial class EmbeddedDataPlane
         }
     }
 
-    /// <summary>An address of this host that the policy's local selectors cover; the outer one where it is among them.</summary>
-    internal static IPAddress? Own(TrafficPolicy policy, List<LinkAddressEntry> own, AddressFamily family)
-    {
-        bool Covered(IPAddress address)
-        {
-            UInt128 number = TrafficSelector.ToNumber(address);
-            bool isIPv6 = family == AddressFamily.InterNetworkV6;
-            return policy.LocalSelectors.Any(s => s.IsIPv6 == isIPv6 && number >= s.Start && number <= s.End);
-        }
-        if (policy.LocalAddress.AddressFamily == family && Covered(policy.LocalAddress))
-            return policy.LocalAddress;
-        return own.Find(a => IsUsable(a.Address, family) && Covered(a.Address))?.Address;
-    }
-
-    private static IPAddress? AnyOwn(List<LinkAddressEntry> own, AddressFamily family) => own.Find(a => IsUsable(a.Address, family))?.Address;
-
-    private static bool IsUsable(IPAddress address, AddressFamily family)
-        => address.AddressFamily == family && !IPAddress.IsLoopback(address) && !address.IsIPv6LinkLocal;
+    private static IPAddress? AnyOwn(List<LinkAddressEntry> own, AddressFamily family) => own.Find(a => OwnAddresses.IsUsable(a.Address, family))?.Address;
 
     /// <summary>
     /// Where the peer itself is protected, the way back to it leads into the TUN; strict reverse path filtering then takes

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Esp.Bpf;
+using PcpuIpsec.Host;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using PcpuIpsec.Host;
 using PcpuIpsec.Netlink;
 
@@ -12,15 +11,12 @@ internal static class HostRequirements
     /// <summary>The most that a TUN has (MAX_TAP_QUEUES).</summary>
     public const int MaximumCpus = 256;
 
-    // linux/capability.h
-    private const int CapNetBindService = 10, CapNetAdmin = 12, CapNetRaw = 13, CapSysAdmin = 21, CapBpf = 39;
-
     /// <summary>Checks options and host.</summary>
     public static void Check(EmbeddedOptions options)
     {
         CheckOptions(options);
         CheckCpus(options.Cpus, HostCpus.Allowed());
-        CheckCapabilities(EffectiveCapabilities(), needsBpf: !options.SteerByFlow);
+        CheckCapabilities(Capabilities.Effective(), needsBpf: !options.SteerByFlow);
         if (!File.Exists(TunPath))
         {
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable,
@@ -58,31 +54,17 @@ internal static class HostRequirements
     {
         bool Has(int capability) => (effective & (1UL << capability)) != 0;
         List<string> missing = [];
-        if (!Has(CapNetAdmin))
+        if (!Has(Capabilities.NetAdmin))
             missing.Add("CAP_NET_ADMIN (the TUN interface, routes and marks)");
-        if (!Has(CapNetRaw))
+        if (!Has(Capabilities.NetRaw))
             missing.Add("CAP_NET_RAW (ESP and ICMP sockets)");
-        if (!Has(CapNetBindService))
+        if (!Has(Capabilities.NetBindService))
             missing.Add("CAP_NET_BIND_SERVICE (UDP port 500)");
         // Kernels before 5.8 have CAP_SYS_ADMIN in its place, and later ones still take it.
-        if (needsBpf && !Has(CapBpf) && !Has(CapSysAdmin))
+        if (needsBpf && !Has(Capabilities.Bpf) && !Has(Capabilities.SysAdmin))
             missing.Add("CAP_BPF (steering by CPU; steering by flow does without)");
         if (missing.Count > 0)
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The embedded data plane lacks {string.Join(" and ", missing)}: run it as root or give it these capabilities.");
-    }
-
-    /// <summary>True with CAP_NET_ADMIN.</summary>
-    public static bool HasNetAdmin() => (EffectiveCapabilities() & (1UL << CapNetAdmin)) != 0;
-
-    private static ulong EffectiveCapabilities()
-    {
-        const string Field = "CapEff:";
-        foreach (string line in File.ReadLines("/proc/thread-self/status"))
-        {
-            if (line.StartsWith(Field, StringComparison.Ordinal))
-                return ulong.Parse(line.AsSpan(Field.Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-        }
-        throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"/proc/thread-self/status has no line {Field}");
     }
 
     private static PcpuIpsecException Invalid(string message) => new(PcpuIpsecError.InvalidOption, message);

@@ -54,7 +54,7 @@ internal static unsafe class PlaneSockets
             PrepareUdp(socket, isIPv6, mark);
             if (share)
                 Libc.Check(Libc.SetSockOpt(socket, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, 1), "SO_REUSEPORT");
-            Bind(socket, local);
+            UdpBinding.Bind(socket, local);
         });
     }
 
@@ -73,13 +73,13 @@ internal static unsafe class PlaneSockets
             IPEndPoint tried = local;
             for (int i = 1; i < Attempts; i++)
             {
-                if (TryBind(socket, tried))
+                if (UdpBinding.TryBind(socket, tried))
                     return;
                 if (Libc.Errno != Libc.EADDRINUSE)
                     break;
                 tried = new IPEndPoint(local.Address, tried.Port == ushort.MaxValue ? FirstDynamicPort : tried.Port + 1);
             }
-            Bind(socket, tried);
+            UdpBinding.Bind(socket, tried);
         });
     }
 
@@ -97,7 +97,7 @@ internal static unsafe class PlaneSockets
                 // Before anything can arrive: a group that is not divided yet would hand IKE to a worker.
                 ClassicBpf.Attach(socket, Libc.SO_ATTACH_REUSEPORT_CBPF, groupProgram, "dividing ESP in UDP among the workers");
             }
-            Bind(socket, local);
+            UdpBinding.Bind(socket, local);
         });
 
     /// <summary>What the kernel knows of the path's MTU, ICMP messages included.</summary>
@@ -112,12 +112,12 @@ internal static unsafe class PlaneSockets
         try
         {
             Mark(fd, mark);
-            byte* address = stackalloc byte[SocketAddress.MaximumLength];
-            var from = SocketAddress.Of(source, 0);
+            byte* address = stackalloc byte[InetSocketAddress.MaximumLength];
+            var from = InetSocketAddress.Of(source, 0);
             from.CopyTo(address);
             if (Libc.Bind(fd, address, (uint)from.Length) < 0)
                 return null;
-            var to = SocketAddress.Of(destination, 4500);
+            var to = InetSocketAddress.Of(destination, 4500);
             to.CopyTo(address);
             if (Libc.Connect(fd, address, (uint)to.Length) < 0)
                 return null;
@@ -167,31 +167,6 @@ internal static unsafe class PlaneSockets
 
     private static void Mark(int socket, uint mark)
         => Libc.Check(Libc.SetSockOpt(socket, Libc.SOL_SOCKET, Libc.SO_MARK, &mark, sizeof(uint)), "SO_MARK");
-
-    private static bool TryBind(int socket, IPEndPoint local)
-    {
-        byte* address = stackalloc byte[SocketAddress.MaximumLength];
-        var from = SocketAddress.Of(local.Address, (ushort)local.Port);
-        from.CopyTo(address);
-        return Libc.Bind(socket, address, (uint)from.Length) >= 0;
-    }
-
-    /// <summary>Binds, and names who has the port where it is taken.</summary>
-    public static void Bind(int socket, IPEndPoint local)
-    {
-        if (!TryBind(socket, local))
-        {
-            int errno = Libc.Errno;
-            string hint = errno switch
-            {
-                Libc.EADDRINUSE => $": {UdpPortOwner.Describe(local) ?? "another program, perhaps another IKE daemon,"} has that port",
-                Libc.EACCES => ": it takes CAP_NET_BIND_SERVICE",
-                Libc.EADDRNOTAVAIL => ": the host has no such address",
-                _ => "",
-            };
-            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Cannot bind UDP {local}: {Libc.Describe(errno)}{hint}.");
-        }
-    }
 
     private static int Configure(int socket, Action<int> configure)
     {

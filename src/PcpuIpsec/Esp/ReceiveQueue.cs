@@ -20,7 +20,7 @@ internal sealed unsafe class ReceiveQueue : IDisposable
     public ReceiveQueue()
     {
         _buffers = Allocate(Capacity * Stride);
-        _names = Allocate(Capacity * SocketAddress.MaximumLength);
+        _names = Allocate(Capacity * InetSocketAddress.MaximumLength);
         _controls = Allocate(Capacity * ControlLength);
         _vectors = (Libc.IoVector*)Allocate(Capacity * sizeof(Libc.IoVector));
         _messages = (Libc.MultiMessageHeader*)Allocate(Capacity * sizeof(Libc.MultiMessageHeader));
@@ -29,7 +29,7 @@ internal sealed unsafe class ReceiveQueue : IDisposable
             _vectors[i] = new Libc.IoVector { Base = _buffers + ((nint)i * Stride), Length = BufferLength };
             _messages[i].Header = new Libc.MessageHeader
             {
-                Name = _names + (i * SocketAddress.MaximumLength),
+                Name = _names + (i * InetSocketAddress.MaximumLength),
                 Vectors = _vectors + i,
                 VectorCount = 1,
                 Control = _controls + (i * ControlLength),
@@ -44,7 +44,7 @@ internal sealed unsafe class ReceiveQueue : IDisposable
         for (int i = 0; i < Capacity; i++)
         {
             // The kernel wrote over the lengths.
-            _messages[i].Header.NameLength = SocketAddress.MaximumLength;
+            _messages[i].Header.NameLength = InetSocketAddress.MaximumLength;
             _messages[i].Header.ControlLength = ControlLength;
         }
         return Libc.ReceiveMessages(socket, _messages, Capacity, Libc.MSG_DONTWAIT, null);
@@ -53,7 +53,7 @@ internal sealed unsafe class ReceiveQueue : IDisposable
     public Span<byte> Packet(int index) => new(_buffers + ((nint)index * Stride), (int)_messages[index].Length);
 
     /// <summary>The sender's sockaddr.</summary>
-    public byte* Name(int index) => _names + (index * SocketAddress.MaximumLength);
+    public byte* Name(int index) => _names + (index * InetSocketAddress.MaximumLength);
 
     /// <summary>DSCP and ECN of the IP header, from the control message.</summary>
     public byte TrafficClass(int index)

@@ -40,7 +40,7 @@ internal sealed class InboundEntry : SaEntry
         Outer = OuterAddresses.Of(Installation.Source, Installation.Destination);
         // Port 0: the peer may send from any, and change it.
         FollowsPeer = Installation.Encapsulation is { SourcePort: not 0 };
-        Peer = SocketAddress.Of(Installation.Source, Installation.Encapsulation?.SourcePort ?? 0);
+        Peer = InetSocketAddress.Of(Installation.Source, Installation.Encapsulation?.SourcePort ?? 0);
     }
 
     public InboundSa Sa { get; }
@@ -51,7 +51,7 @@ internal sealed class InboundEntry : SaEntry
     public bool FollowsPeer { get; }
 
     /// <summary>Where the last authentic packet came from; the worker's own.</summary>
-    public SocketAddress Peer;
+    public InetSocketAddress Peer;
 
     public override void Dispose() => Sa.Dispose();
 }
@@ -79,12 +79,12 @@ internal sealed unsafe class OutboundEntry : SaEntry
         _ownedSocket = ownedSocket;
         _isIPv6 = installation.Destination.AddressFamily == AddressFamily.InterNetworkV6;
         installation.Source.TryWriteBytes(_source, out _);
-        Destination = SocketAddress.Of(installation.Destination, installation.Encapsulation?.DestinationPort ?? 0);
+        Destination = InetSocketAddress.Of(installation.Destination, installation.Encapsulation?.DestinationPort ?? 0);
     }
 
     public OutboundSa Sa { get; }
     public int? Worker { get; }
-    public SocketAddress Destination { get; }
+    public InetSocketAddress Destination { get; }
     public bool IsIPv6 => _isIPv6;
 
     /// <summary>Set where a newer SA has taken over: it carries nothing more and waits to be removed.</summary>

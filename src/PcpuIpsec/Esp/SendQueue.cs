@@ -31,7 +31,7 @@ internal sealed unsafe class SendQueue : IDisposable
     {
         _inner = Allocate(Capacity * Stride);
         _outer = Allocate(Capacity * Stride);
-        _names = Allocate(Capacity * SocketAddress.MaximumLength);
+        _names = Allocate(Capacity * InetSocketAddress.MaximumLength);
         _controls = Allocate(Capacity * ControlLength);
         _vectors = (Libc.IoVector*)Allocate(Capacity * sizeof(Libc.IoVector));
         _messages = (Libc.MultiMessageHeader*)Allocate(Capacity * sizeof(Libc.MultiMessageHeader));
@@ -61,7 +61,7 @@ internal sealed unsafe class SendQueue : IDisposable
         Socket = socket;
         _entries[i] = entry;
         _innerLengths[i] = innerLength;
-        byte* name = _names + (i * SocketAddress.MaximumLength);
+        byte* name = _names + (i * InetSocketAddress.MaximumLength);
         entry.Destination.CopyTo(name);
         _vectors[i] = new Libc.IoVector { Base = _outer + ((nint)i * Stride), Length = (nuint)length };
         byte* control = _controls + (i * ControlLength);

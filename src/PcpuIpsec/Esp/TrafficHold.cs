@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Interop;
@@ -38,14 +37,8 @@ internal sealed class TrafficHold(RouteSocket routes, string tunName, uint mark)
     private const uint TunMetric = 1, UnreachableMetric = 2;
     private static readonly AddressFamily[] _families = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
 
-    /// <summary>The connection's table: FNV-1a of its name.</summary>
-    public static uint TableOf(string connection)
-    {
-        uint hash = 2166136261;
-        foreach (byte b in Encoding.UTF8.GetBytes(connection))
-            hash = (hash ^ b) * 16777619;
-        return FirstTable | (hash & 0x0fff_ffff);
-    }
+    /// <summary>The connection's table.</summary>
+    public static uint TableOf(string connection) => FirstTable | ConnectionHash.Of(connection);
 
     /// <summary>Holds the policy's traffic, first closed and then open into the TUN; what is there already is taken over.</summary>
     /// <param name="policy">The policy.</param>

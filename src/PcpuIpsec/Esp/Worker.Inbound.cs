@@ -69,8 +69,8 @@ internal sealed unsafe partial class Worker
     /// <summary>RFC 7296 §2.23: told once for each place that authentic packets come from.</summary>
     private void FollowPeer(InboundEntry entry, byte* sender)
     {
-        IPEndPoint from = SocketAddress.Read(new ReadOnlySpan<byte>(sender, SocketAddress.MaximumLength));
-        entry.Peer = SocketAddress.Of(from.Address, (ushort)from.Port);
+        IPEndPoint from = InetSocketAddress.Read(new ReadOnlySpan<byte>(sender, InetSocketAddress.MaximumLength));
+        entry.Peer = InetSocketAddress.Of(from.Address, (ushort)from.Port);
         _options.Events.TryWrite(new PeerMapped(entry.Installation.Spi, from));
     }
 

@@ -46,8 +46,8 @@ internal sealed unsafe partial class Worker
             return;
         // The message goes to the packet's source, which stands in its header again.
         IPAddress target = isIPv6 ? new(_icmp.AsSpan(24, 16)) : new(_icmp.AsSpan(16, 4));
-        var address = SocketAddress.Of(target, 0);
-        byte* name = stackalloc byte[SocketAddress.MaximumLength];
+        var address = InetSocketAddress.Of(target, 0);
+        byte* name = stackalloc byte[InetSocketAddress.MaximumLength];
         address.CopyTo(name);
         fixed (byte* message = _icmp)
             Libc.SendTo(socket, message, (nuint)length, Libc.MSG_DONTWAIT, name, (uint)address.Length);

@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using PcpuIpsec.DataPlane;
-using PcpuIpsec.Esp;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Proposals;

@@ -1,4 +1,4 @@
-using PcpuIpsec.Esp;
+using PcpuIpsec.DataPlane;
 
 namespace PcpuIpsec.Xfrm;
 
@@ -25,7 +25,7 @@ internal static class KernelIds
 
     private const uint HashMask = 0x0fff_ffff;
 
-    public static uint RequestIdOf(string connection) => FirstRequestId | (TrafficHold.TableOf(connection) & HashMask);
+    public static uint RequestIdOf(string connection) => FirstRequestId | ConnectionHash.Of(connection);
 
     public static bool IsOurs(uint requestId) => (requestId & ~HashMask) == FirstRequestId;
 

@@ -35,7 +35,7 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
     /// <summary>What is left of the path's MTU, by connection, from its first SA on.</summary>
     private readonly Dictionary<string, int> _mtus = [];
 
-    public static uint TableOf(string connection) => FirstTable | (TrafficHold.TableOf(connection) & 0x0fff_ffff);
+    public static uint TableOf(string connection) => FirstTable | ConnectionHash.Of(connection);
 
     /// <summary>Makes what the policy needs and takes over what is there; what it needs no more goes, the embedded plane's hold included.</summary>
     /// <returns>The number of the policy's interface, where it has one.</returns>
@@ -175,7 +175,7 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
             {
                 Destination = destination,
                 OutputInterface = link.Index,
-                PreferredSource = EmbeddedDataPlane.Own(policy, own, destination.BaseAddress.AddressFamily),
+                PreferredSource = OwnAddresses.Covered(policy, own, destination.BaseAddress.AddressFamily),
                 Metric = OpenMetric,
                 Table = table,
                 Protocol = Protocol,

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using PcpuIpsec.Esp;
+using PcpuIpsec.Host;
 using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Xfrm;
@@ -24,7 +24,7 @@ internal static unsafe class KernelSockets
             Bypass(fd, isIPv6, XfrmPolicyDirection.In);
             if (takesEsp)
                 Libc.Check(Libc.SetSockOpt(fd, Libc.IPPROTO_UDP, Libc.UDP_ENCAP, Libc.UDP_ENCAP_ESPINUDP), $"UDP_ENCAP on {local}{(isIPv6 ? " (over IPv6 it takes kernel 5.8)" : "")}");
-            PlaneSockets.Bind(fd, local);
+            UdpBinding.Bind(fd, local);
             return new Socket(new SafeSocketHandle(fd, ownsHandle: true));
         }
         catch

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
-using PcpuIpsec.Esp;
+using PcpuIpsec.Host;
 using PcpuIpsec.Ike.Crypto;
 using PcpuIpsec.Ike.Proposals;
 using PcpuIpsec.Interop;
@@ -120,7 +120,7 @@ internal sealed record KernelSupport(bool Direction, bool PerCpu)
     /// <summary>CAP_NET_ADMIN, which all of XFRM needs.</summary>
     public static void CheckCapability()
     {
-        if (!HostRequirements.HasNetAdmin())
+        if (!Capabilities.HasNetAdmin())
             throw Unable("CAP_NET_ADMIN is missing (XFRM's states and policies): run as root or give the process that capability.");
     }
 

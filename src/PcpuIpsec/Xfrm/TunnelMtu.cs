@@ -1,5 +1,5 @@
 using System.Net.Sockets;
-using PcpuIpsec.Esp.Packets;
+using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
 
 namespace PcpuIpsec.Xfrm;

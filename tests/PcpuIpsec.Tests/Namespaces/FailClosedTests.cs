@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using PcpuIpsec.Esp;
+using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
 
 namespace PcpuIpsec.Tests.Namespaces;

@@ -4,7 +4,6 @@ using PcpuIpsec.DataPlane;
 using PcpuIpsec.Esp;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Interop;
-using SocketAddress = PcpuIpsec.Esp.SocketAddress;
 
 namespace PcpuIpsec.Tests.Namespaces;
 
@@ -224,8 +223,8 @@ public sealed class PlaneEventTests
 
     private static unsafe void Send(int socket, byte[] packet, IPAddress to, ushort port)
     {
-        byte* name = stackalloc byte[SocketAddress.MaximumLength];
-        var address = SocketAddress.Of(to, port);
+        byte* name = stackalloc byte[InetSocketAddress.MaximumLength];
+        var address = InetSocketAddress.Of(to, port);
         address.CopyTo(name);
         fixed (byte* start = packet)
             Libc.Check((int)Libc.SendTo(socket, start, (nuint)packet.Length, 0, name, (uint)address.Length), "sendto");

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using PcpuIpsec.Esp;
+using PcpuIpsec.Host;
 
 namespace PcpuIpsec.Tests.Namespaces;
 

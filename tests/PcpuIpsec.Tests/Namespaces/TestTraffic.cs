@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using PcpuIpsec.Esp;
 using PcpuIpsec.Host;
 
 namespace PcpuIpsec.Tests.Namespaces;

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Runtime.InteropServices;
-using PcpuIpsec.Esp;
+using PcpuIpsec.Host;
 using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Tests.Namespaces;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using PcpuIpsec.DataPlane;
 
 namespace PcpuIpsec.Esp.Packets;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Crypto;
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using PcpuIpsec.Interop;
 
-namespace PcpuIpsec.Esp;
+namespace PcpuIpsec.Host;
 
 /// <summary>
 /// A thread that stays in one network namespace, that of its creator or a named one. Sockets opened and threads started on it

@@ -1,7 +1,7 @@
 using PcpuIpsec.Ike.Crypto;
 using PcpuIpsec.Ike.Proposals;
 
-namespace PcpuIpsec.Esp.Packets;
+namespace PcpuIpsec.DataPlane;
 
 /// <summary>The lengths of an ESP packet (RFC 4303 §2): header, IV, payload with padding and trailer, ICV.</summary>
 internal readonly struct EspGeometry(int ivLength, int icvLength, int blockSize)

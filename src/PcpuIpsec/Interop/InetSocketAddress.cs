@@ -1,12 +1,11 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
-using PcpuIpsec.Interop;
 
-namespace PcpuIpsec.Esp;
+namespace PcpuIpsec.Interop;
 
 /// <summary>An address and port as the kernel's sockaddr_in or sockaddr_in6, by value, so that sending copies it and allocates nothing.</summary>
-internal unsafe struct SocketAddress
+internal unsafe struct InetSocketAddress
 {
     public const int MaximumLength = 28;
 
@@ -16,9 +15,9 @@ internal unsafe struct SocketAddress
     public int Length { get; private set; }
 
     /// <summary>For a protocol without ports the port is 0.</summary>
-    public static SocketAddress Of(IPAddress address, ushort port)
+    public static InetSocketAddress Of(IPAddress address, ushort port)
     {
-        SocketAddress result = default;
+        InetSocketAddress result = default;
         bool isIPv6 = address.AddressFamily == AddressFamily.InterNetworkV6;
         result.Length = isIPv6 ? sizeof(Libc.SockAddrIn6) : sizeof(Libc.SockAddrIn);
         var bytes = new Span<byte>(result._bytes, MaximumLength);
