@@ -52,7 +52,8 @@ internal interface IDataPlane : IAsyncDisposable
 
     ValueTask InstallAsync(SaInstallation sa, CancellationToken cancellationToken);
 
-    ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken);
+    /// <summary>Removes an SA of the connection; another connection's stays, though it has the same SPI and destination.</summary>
+    ValueTask RemoveAsync(string connection, SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken);
 
     /// <summary>
     /// The peer's outer address or UDP port is another (RFC 7296 §2.23): an installed SA goes on there with its keys, sequence

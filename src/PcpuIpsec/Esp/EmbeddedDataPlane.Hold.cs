@@ -54,7 +54,7 @@ internal sealed partial class EmbeddedDataPlane
             _tables.RemovePolicy(connection);
             SaEntry[] orphans = [.. _tables.Inbound.Where(e => e.Installation.Connection == connection), .. _tables.Outbound.Where(e => e.Installation.Connection == connection)];
             foreach (SaInstallation sa in orphans.Select(o => o.Installation))
-                _ = sa.Direction == SaDirection.Inbound ? TakeInbound(sa.Spi) : (SaEntry?)TakeOutbound(sa.Spi, sa.Destination);
+                _ = sa.Direction == SaDirection.Inbound ? TakeInbound(sa.Spi) : (SaEntry?)TakeOutbound(connection, sa.Spi, sa.Destination);
             await PublishAsync().ConfigureAwait(false);
             foreach (SaEntry orphan in orphans)
                 orphan.Dispose();

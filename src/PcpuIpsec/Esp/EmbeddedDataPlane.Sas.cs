@@ -87,12 +87,12 @@ internal sealed partial class EmbeddedDataPlane
         }
     }
 
-    public async ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
+    public async ValueTask RemoveAsync(string connection, SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
     {
         await _control.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            SaEntry? entry = direction == SaDirection.Inbound ? TakeInbound(spi) : TakeOutbound(spi, destination);
+            SaEntry? entry = direction == SaDirection.Inbound ? TakeInbound(spi) : TakeOutbound(connection, spi, destination);
             if (entry is null)
                 return;
             await RetireAsync(entry).ConfigureAwait(false);
@@ -239,11 +239,12 @@ internal sealed partial class EmbeddedDataPlane
         return _tables.TakeInbound(spi);
     }
 
-    private OutboundEntry? TakeOutbound(uint spi, IPAddress destination)
+    private OutboundEntry? TakeOutbound(string connection, uint spi, IPAddress destination)
     {
         OutboundEntry? entry = _tables.FindOutbound(spi, destination);
-        if (entry is not null)
-            _tables.Remove(entry);
+        if (entry?.Installation.Connection != connection)
+            return null;
+        _tables.Remove(entry);
         return entry;
     }
 

@@ -80,7 +80,7 @@ internal sealed class EffectRunner(
                 _ = ObserveAsync(e, plane.CallAsync(p => p.AllowAcquiresAsync(e.Connection, e.Allowed, CancellationToken.None)));
                 break;
             case RemoveSa e:
-                _ = ObserveAsync(e, plane.CallAsync(p => p.RemoveAsync(e.Direction, e.Spi, e.Destination, CancellationToken.None)));
+                _ = ObserveAsync(e, plane.CallAsync(p => p.RemoveAsync(e.Connection, e.Direction, e.Spi, e.Destination, CancellationToken.None)));
                 break;
             case ReleaseSpi e:
                 _ = ObserveAsync(e, plane.CallAsync(p =>

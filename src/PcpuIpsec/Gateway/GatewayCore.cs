@@ -161,7 +161,7 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
 
     private void Expire(LifetimeReached reached)
     {
-        if (FindChild(c => (reached.Direction == SaDirection.Inbound ? c.InboundSpi : c.OutboundSpi) == reached.Spi) is not (IkeSession session, ChildSa child))
+        if (FindChild(c => reached.Direction == SaDirection.Inbound ? c.InboundSpi == reached.Spi : c.OutboundSpi == reached.Spi && reached.Destination.Equals(c.Remote?.Address)) is not (IkeSession session, ChildSa child))
             return;
         if (reached.Hard)
             IkeRuntime.Run(Informational.DeleteChild(session, child, "its lifetime has ended"));

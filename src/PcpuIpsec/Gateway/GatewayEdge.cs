@@ -128,7 +128,7 @@ internal sealed class GatewayEdge : IAsyncDisposable
                 Feed(new Acquire(a.Connection, a.Cpu, a.TriggerLocal, a.TriggerRemote));
                 break;
             case SaExpired x:
-                Feed(new LifetimeReached(x.Direction, x.Spi, x.Hard));
+                Feed(new LifetimeReached(x.Direction, x.Spi, x.Destination, x.Hard));
                 break;
             case InboundUsed u:
                 Feed(new InboundTraffic(u.Spi));

@@ -35,8 +35,8 @@ internal sealed record Acquire(string Connection, int? Cpu, TrafficSelector Trig
 /// <summary>The first authentic packet of an inbound SA arrived (from the data plane).</summary>
 internal sealed record InboundTraffic(uint Spi) : IkeCommand;
 
-/// <summary>A lifetime was reached (from the data plane).</summary>
-internal sealed record LifetimeReached(SaDirection Direction, uint Spi, bool Hard) : IkeCommand;
+/// <summary>A lifetime was reached (from the data plane). Outbound SPIs are the peers' choice: two may have chosen the same.</summary>
+internal sealed record LifetimeReached(SaDirection Direction, uint Spi, IPAddress Destination, bool Hard) : IkeCommand;
 
 /// <summary>Authentic ESP comes from another address or port than before (from the data plane).</summary>
 internal sealed record PeerSeen(uint Spi, IPEndPoint Remote) : IkeCommand;

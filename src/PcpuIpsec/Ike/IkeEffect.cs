@@ -36,7 +36,7 @@ internal sealed record InstallSa(long Id, SaInstallation Sa) : IkeRequest(Id);
 internal sealed record ReleaseSpi(uint Spi, IPAddress Local, IPAddress Remote) : IkeEffect;
 
 /// <summary>Remove one direction of a Child SA. An unknown SPI is not an error.</summary>
-internal sealed record RemoveSa(SaDirection Direction, uint Spi, IPAddress Destination) : IkeEffect;
+internal sealed record RemoveSa(string Connection, SaDirection Direction, uint Spi, IPAddress Destination) : IkeEffect;
 
 /// <summary>An installed SA's peer has moved (RFC 7296 §2.23). Answered by <see cref="SaUpdated"/>, or by <see cref="RequestFailed"/> where the data plane cannot do it in place.</summary>
 internal sealed record UpdateSaRemote(long Id, SaDirection Direction, uint Spi, IPEndPoint OldRemote, IPEndPoint NewRemote) : IkeRequest(Id);

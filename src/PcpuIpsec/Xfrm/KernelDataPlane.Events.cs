@@ -107,6 +107,9 @@ internal sealed partial class KernelDataPlane
             Resynchronize();
             foreach (KernelConnection connection in _connections.Values)
             {
+                // Also those that are there: one may have been left as it is for a moment only.
+                foreach (XfrmPolicy policy in connection.Held)
+                    Write(connection, policy);
                 Refresh(connection);
                 LookUpAnew(connection);
             }
@@ -130,7 +133,7 @@ internal sealed partial class KernelDataPlane
                select (connection, policy),
         ];
         foreach ((KernelConnection connection, XfrmPolicy policy) in missing)
-            _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet && policy is { Direction: XfrmPolicyDirection.Out, Templates.Count: > 0 } ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+            Write(connection, policy);
         foreach (IGrouping<KernelConnection, XfrmPolicy> of in missing.ToLookup(m => m.Connection, m => m.Policy))
             KernelPlaneLog.PoliciesPutBack(_options.Logger, of.Key.Policy.Connection, of.Count());
     }
@@ -225,13 +228,28 @@ internal sealed partial class KernelDataPlane
             InboundCameIntoUse(sa);
             return;
         }
-        if (!expire.Hard && sa.SoftReported)
+        // What was on its way when an inbound one got its own limits is no news.
+        if (!expire.Hard && (sa.SoftReported || (sa.Direction == SaDirection.Inbound && !IsReached(sa.State.Limits, expire.State.Counters))))
             return;
         sa.SoftReported = true;
         if (expire.Hard)
             Gone(sa);
+        else if (sa.Direction == SaDirection.Outbound)
+            KeepAlive(sa);
         _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, expire.Hard));
     }
+
+    /// <summary>
+    /// What has reached a soft limit is dying to the kernel, which prefers every other state to it: the fallback to a CPU's own
+    /// SA, and a new fallback before it is remembered. Without the limit, which was told, it is as it was.
+    /// </summary>
+    private void KeepAlive(InstalledSa sa)
+        => WithoutKeys(sa.Suite, (encryption, integrity) => _xfrm.UpdateState(
+            sa.State with { Limits = sa.State.Limits with { SoftBytes = null, SoftPackets = null, SoftTime = null } }, sa.Suite, encryption, integrity));
+
+    /// <summary>Of times it is only known that there is a limit.</summary>
+    private static bool IsReached(XfrmLimits limits, XfrmCounters counters)
+        => counters.Bytes >= limits.SoftBytes || counters.Packets >= limits.SoftPackets || limits.SoftTime is not null;
 
     private void Gone(InstalledSa sa)
     {
@@ -264,7 +282,7 @@ internal sealed partial class KernelDataPlane
             {
                 InboundCameIntoUse(sa);
             }
-            else if (!sa.SoftReported && (state.Counters.Bytes >= sa.State.Limits.SoftBytes || state.Counters.Packets >= sa.State.Limits.SoftPackets))
+            else if (!sa.SoftReported && IsReached(sa.State.Limits with { SoftTime = null }, state.Counters))
             {
                 sa.SoftReported = true;
                 _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, Hard: false));
@@ -381,8 +399,12 @@ internal sealed partial class KernelDataPlane
             return;
         }
         foreach (XfrmPolicy policy in connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out))
-            _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+            Write(connection, policy);
     }
+
+    /// <summary>As the kernel is to have it now.</summary>
+    private void Write(KernelConnection connection, XfrmPolicy policy)
+        => _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet && policy is { Direction: XfrmPolicyDirection.Out, Templates.Count: > 0 } ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
 
     /// <summary>For a moment a state like the fallback, whose selector no packet has: there is no sender of that name.</summary>
     private void StandInFor(InstalledSa fallback)

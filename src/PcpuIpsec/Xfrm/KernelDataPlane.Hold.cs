@@ -11,6 +11,9 @@ internal sealed partial class KernelDataPlane
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
+            // The kernel's addresses have none, so what it tells of such an SA would be nobody's.
+            if (new[] { policy.LocalAddress, policy.RemoteAddress }.FirstOrDefault(a => a.IsIPv6LinkLocal) is { } linkLocal)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"LocalAddress, RemoteAddress: {linkLocal} of '{policy.Connection}' has a scope, which the kernel's IPsec does not know; allowed are addresses that are not link-local");
             IReadOnlyList<XfrmPolicy> protecting = KernelPolicies.Of(policy);
             IReadOnlyList<XfrmPolicy> exceptions = KernelPolicies.ExceptionsOf(policy);
             // What goes into an interface is let there once it is known.
@@ -23,8 +26,6 @@ internal sealed partial class KernelDataPlane
             CheckNotOthers(policy, wanted, there, requestId);
             List<XfrmPolicy> before = there.FindAll(p => KernelIds.RequestIdOf(p) == requestId);
 
-            if (policy.AcquirePerCpu)
-                LowerAcquireExpiry();
             IReadOnlyList<XfrmPolicy> backstops = Put(policy, wanted, before);
             wanted = [.. protecting, .. exceptions, .. backstops];
             bool isNew = known is null;
@@ -42,6 +43,8 @@ internal sealed partial class KernelDataPlane
                         KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
                 }
                 (known.Policy, known.Policies, known.Exceptions, known.Backstops) = (policy, protecting, exceptions, backstops);
+                if (policy.AcquirePerCpu)
+                    LowerAcquireExpiry();
                 // The policies were written without it.
                 Disarm(known);
                 Refresh(known);
@@ -49,6 +52,8 @@ internal sealed partial class KernelDataPlane
             catch (PcpuIpsecException) when (isNew)
             {
                 _connections.Remove(requestId);
+                if (policy.AcquirePerCpu && !_connections.Values.Any(c => c.Policy.AcquirePerCpu))
+                    RestoreAcquireExpiry();
                 if (before.Count == 0)
                     TakeOff(policy.Connection, wanted);
                 throw;
@@ -70,7 +75,7 @@ internal sealed partial class KernelDataPlane
                 known.Resume?.Dispose();
                 Disarm(known);
                 if (known.Policy.AcquirePerCpu && !_connections.Values.Any(c => c.Policy.AcquirePerCpu))
-                    _host.RestoreAcquireExpiry();
+                    RestoreAcquireExpiry();
             }
             // States first: while one is there its policy is. Also what an earlier process left, held by nobody in this one.
             ForgetStates(requestId);
@@ -147,6 +152,19 @@ internal sealed partial class KernelDataPlane
             OrLater(() => _host.Routes.Release(routesOf));
         foreach (XfrmPolicy one in policies)
             OrLater(() => _xfrm.DeletePolicy(one));
+    }
+
+    private void RestoreAcquireExpiry()
+    {
+        try
+        {
+            _host.RestoreAcquireExpiry();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Of a process that had more rights, say: the next one that has them puts it back.
+            KernelPlaneLog.ExpiryNotRestored(_options.Logger, e.Message);
+        }
     }
 
     /// <summary>A help, and no condition: a container's settings may be read-only, or not there.</summary>

@@ -54,23 +54,29 @@ internal sealed partial class KernelDataPlane
             if (sa.Direction == SaDirection.Outbound && !_keys.Add(sa.EncryptionKey.Span))
                 throw new PcpuIpsecException(PcpuIpsecError.CryptoFailure, $"Outbound SPI {sa.Spi:x8} of '{sa.Connection}': its key was in use before; it is allowed once, since its nonces would repeat.");
             IDisposable? remembered = null;
-            if (sa.Direction == SaDirection.Inbound)
-                InstallInbound(sa, state);
-            else if (isFallback && connection.Policy is { PerCpu: true, InterfaceId: 0 } && _support.PerCpu)
-                remembered = InstallFallback(sa, state, connection);
-            else
-                _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
+            try
+            {
+                if (sa.Direction == SaDirection.Inbound)
+                    InstallInbound(sa, state);
+                else if (isFallback && connection.Policy is { PerCpu: true, InterfaceId: 0 } && _support.PerCpu)
+                    remembered = InstallFallback(sa, state, connection);
+                else
+                    _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
+            }
+            catch (NetlinkException e) when (e.Errno == Libc.EAGAIN)
+            {
+                // The answer was lost: whether it is there nobody knows, and the caller will forget it.
+                _xfrm.DeleteState(id);
+                throw;
+            }
             // It is in the kernel: from here on nothing fails that would make the caller forget it.
             _sas.Add(id, new InstalledSa(sa.Direction, sa.Connection, state, sa.Suite) { Remembered = remembered });
             KernelPlaneLog.Installed(_options.Logger, sa.Direction, sa.Spi, sa.Connection, sa.Cpu);
             if (isFallback)
                 Fit(connection.Policy, sa);
-            OrLater(() =>
-            {
-                FollowAddresses(connection, sa);
-                if (sa.Direction == SaDirection.Outbound)
-                    OutboundChanged(connection, sa.Cpu, replaces);
-            });
+            OrLater(() => FollowAddresses(connection, sa));
+            if (sa.Direction == SaDirection.Outbound)
+                OrLater(() => OutboundChanged(connection, sa.Cpu, replaces));
             return ValueTask.CompletedTask;
         }
     }
@@ -83,17 +89,19 @@ internal sealed partial class KernelDataPlane
     {
         if (sa.Mode != IpsecMode.Tunnel)
             return;
-        List<XfrmPolicy> policies = [.. connection.Policies];
+        List<XfrmPolicy> policies = [.. connection.Policies], moved = [];
         for (int i = 0; i < policies.Count; i++)
         {
             XfrmTemplate template = policies[i].Templates[0];
             if ((policies[i].Direction == XfrmPolicyDirection.Out) != (sa.Direction == SaDirection.Outbound) || (template.Source.Equals(sa.Source) && template.Destination.Equals(sa.Destination)))
                 continue;
-            XfrmPolicy moved = policies[i] with { Templates = [template with { Source = sa.Source, Destination = sa.Destination }] };
-            _xfrm.UpdatePolicy(moved with { Flags = connection.FlagIsSet && moved.Direction == XfrmPolicyDirection.Out ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
-            policies[i] = moved;
+            policies[i] = policies[i] with { Templates = [template with { Source = sa.Source, Destination = sa.Destination }] };
+            moved.Add(policies[i]);
         }
+        // First what is to be: should the kernel refuse one, all are written once more.
         connection.Policies = policies;
+        foreach (XfrmPolicy policy in moved)
+            Write(connection, policy);
     }
 
     /// <summary>Packets that are too long cost less than no SA at all.</summary>
@@ -109,23 +117,26 @@ internal sealed partial class KernelDataPlane
         }
     }
 
-    public ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
+    public ValueTask RemoveAsync(string connection, SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             var id = new XfrmStateId(destination, spi);
-            if (_sas.Remove(id, out InstalledSa? sa))
+            if (_sas.TryGetValue(id, out InstalledSa? sa))
             {
+                if (sa.Connection != connection || sa.Direction != direction)
+                    return ValueTask.CompletedTask;
+                _sas.Remove(id);
                 using InstalledSa removed = sa;
                 // Without a fallback the flag would have every CPU drop: it goes first.
-                if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? connection))
-                    OrLater(() => Refresh(connection));
+                if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? known))
+                    OrLater(() => Refresh(known));
                 KernelPlaneLog.Removed(_options.Logger, direction, spi, sa.Connection);
                 _xfrm.DeleteState(id);
             }
-            else if (_xfrm.FindState(id) is { } left && KernelIds.IsOurs(left.State.RequestId))
+            else if (_xfrm.FindState(id) is { } left && left.State.RequestId == KernelIds.RequestIdOf(connection))
                 _xfrm.DeleteState(id);
             return ValueTask.CompletedTask;
         }
@@ -137,7 +148,7 @@ internal sealed partial class KernelDataPlane
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            InstalledSa sa = _sas.Values.FirstOrDefault(s => s.Direction == direction && s.State.Spi == spi)
+            InstalledSa sa = _sas.Values.FirstOrDefault(s => s.Direction == direction && s.State.Spi == spi && oldRemote.Address.Equals(direction == SaDirection.Outbound ? s.State.Destination : s.State.Source))
                 ?? throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{direction} SPI {spi:x8}: allowed are those installed.");
             IPAddress remote = direction == SaDirection.Outbound ? sa.State.Destination : sa.State.Source;
             if (!remote.Equals(newRemote.Address) || sa.State.Encapsulation is not { } old)
@@ -197,8 +208,9 @@ internal sealed partial class KernelDataPlane
     }
 
     /// <summary>
-    /// Its first packet is told as a soft limit of one packet: until then an inbound SA has that and no other, since the kernel
-    /// tells of the first one only.
+    /// That it is used is told as a soft limit of one packet, which the kernel looks at before it counts, so by the second
+    /// authentic packet; none would be reached by a forged one. Until then an inbound SA has that limit and no other, since the
+    /// kernel tells of the first one only.
     /// </summary>
     private static XfrmState UntilUsed(InstalledSa sa, XfrmState state) => sa is { Direction: SaDirection.Inbound, UseReported: false } ? UntilUsed(state) : state;
 
@@ -239,7 +251,7 @@ internal sealed partial class KernelDataPlane
             _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
             return _host.Remember(state);
         }
-        catch (SocketException e)
+        catch (Exception e) when (e is SocketException or PcpuIpsecException { Error: PcpuIpsecError.HostUnable } and not NetlinkException)
         {
             KernelPlaneLog.NotRemembered(_options.Logger, sa.Spi, sa.Connection, e.Message);
             return null;
@@ -249,7 +261,7 @@ internal sealed partial class KernelDataPlane
             OrLater(() =>
             {
                 foreach (XfrmPolicy policy in waiting)
-                    _xfrm.UpdatePolicy(policy with { Flags = connection.FlagIsSet ? XfrmPolicyFlags.CpuAcquire : XfrmPolicyFlags.None });
+                    Write(connection, policy);
             });
         }
     }

@@ -39,7 +39,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
         _support = support;
         _host = host;
         // What a killed process has lowered and nobody needs lowered now.
-        host.RestoreAcquireExpiry();
+        RestoreAcquireExpiry();
         _statisticsAtStart = host.Statistics();
         Abilities = new DataPlaneAbilities(
             PerCpuSa: support.PerCpu,
@@ -123,7 +123,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
                 OrLater(() => SetFlag(connection, false));
             }
             if (_connections.Values.Any(c => c.Policy.AcquirePerCpu))
-                OrLater(_host.RestoreAcquireExpiry);
+                RestoreAcquireExpiry();
             _connections.Clear();
             foreach (InstalledSa sa in _sas.Values)
                 sa.Dispose();
@@ -191,6 +191,9 @@ internal static partial class KernelPlaneLog
 
     [LoggerMessage(51, LogLevel.Warning, "net.core.xfrm_acq_expires could not be lowered, so an acquire that nobody answers holds up traffic for as long as that tells: {Reason}")]
     public static partial void ExpiryNotLowered(ILogger logger, string reason);
+
+    [LoggerMessage(53, LogLevel.Warning, "net.core.xfrm_acq_expires could not be put back: {Reason}")]
+    public static partial void ExpiryNotRestored(ILogger logger, string reason);
 
     [LoggerMessage(52, LogLevel.Warning, "The kernel's policies may remember the fallback {Spi:x8} of {Connection} and send by it what CPUs have SAs of their own for: {Reason}")]
     public static partial void NotRemembered(ILogger logger, uint spi, string connection, string reason);

@@ -45,8 +45,8 @@ internal static unsafe class KernelSockets
     public static IDisposable Remember(XfrmState fallback)
     {
         bool isIPv6 = fallback.Destination.AddressFamily == AddressFamily.InterNetworkV6;
-        // IPPROTO_RAW: it has no port and receives nothing.
-        int fd = Libc.Check(Libc.Socket(isIPv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_RAW | Libc.SOCK_CLOEXEC, Libc.IPPROTO_RAW), "Cannot open a raw socket");
+        // UDP takes no further capability; from port 0, to which it is connected, nothing comes.
+        int fd = Libc.Check(Libc.Socket(isIPv6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC, 0), "Cannot open a UDP socket");
         var socket = new Socket(new SafeSocketHandle(fd, ownsHandle: true));
         try
         {

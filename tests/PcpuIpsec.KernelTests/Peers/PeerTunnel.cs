@@ -32,9 +32,22 @@ internal sealed class PeerTunnel(PeerLab lab, IpsecGateway gateway, int logged, 
         if (initiator == End.Us)
             await gateway.ConnectAsync(Name, timeout.Token);
         else
-            await Peer.InitiateAsync();
+            await PeerInitiatesAsync();
         // The peer's swanctl returns when it has the answer; our installation may take a moment longer.
         await UntilAsync(async () => (await StatusAsync()).ChildSas.Any(c => c.IsFallback) ? null : "we have no fallback");
+    }
+
+    /// <summary>It refuses where ours was faster, a packet having asked for the tunnel.</summary>
+    private async Task PeerInitiatesAsync()
+    {
+        try
+        {
+            await Peer.InitiateAsync();
+        }
+        catch (InvalidOperationException) when (PeerLog.Contains("due to existing duplicate"))
+        {
+            say("the peer had the Child SA from us already");
+        }
     }
 
     /// <summary>Waits until each of our CPUs has a Child SA of its own.</summary>

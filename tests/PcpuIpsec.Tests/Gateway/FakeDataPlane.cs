@@ -84,7 +84,7 @@ internal sealed class FakeDataPlane : IDataPlane
         Installed[(sa.Direction, sa.Spi)] = sa with { EncryptionKey = Copy(sa.EncryptionKey), IntegrityKey = Copy(sa.IntegrityKey) };
     }
 
-    public async ValueTask RemoveAsync(SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
+    public async ValueTask RemoveAsync(string connection, SaDirection direction, uint spi, IPAddress destination, CancellationToken cancellationToken)
     {
         await CallAsync($"remove {direction} {spi}");
         Installed.TryRemove((direction, spi), out _);

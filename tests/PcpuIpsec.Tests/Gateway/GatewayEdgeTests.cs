@@ -183,7 +183,7 @@ public class GatewayEdgeTests
             harness,
             new ReserveSpi(1, "east", 3, local, remote),
             new InstallSa(2, sa),
-            new RemoveSa(SaDirection.Outbound, 77, remote),
+            new RemoveSa("east", SaDirection.Outbound, 77, remote),
             new ReleaseSpi(78, local, remote));
 
         Assert.Equal(1, harness.Core.Next<SpiReserved>().Id);
@@ -236,7 +236,7 @@ public class GatewayEdgeTests
         harness.Plane.Raise(new PeerMapped(11, new IPEndPoint(IPAddress.Loopback, 4501)));
 
         Assert.Equal(new Acquire("east", 1, trigger, trigger), harness.Core.Next<Acquire>());
-        Assert.Equal(new LifetimeReached(SaDirection.Outbound, 9, Hard: true), harness.Core.Next<LifetimeReached>());
+        Assert.Equal(new LifetimeReached(SaDirection.Outbound, 9, IPAddress.Loopback, Hard: true), harness.Core.Next<LifetimeReached>());
         Assert.Equal(new InboundTraffic(10), harness.Core.Next<InboundTraffic>());
         Assert.Null(harness.Core.Next<Acquire>().Cpu);
         Assert.Equal(new PeerSeen(11, new IPEndPoint(IPAddress.Loopback, 4501)), harness.Core.Next<PeerSeen>());

@@ -110,7 +110,7 @@ public sealed class EmbeddedPlaneTests
         Assert.Equal(20, tunnel.West.ReadSaCounters().Single(c => c.Direction == SaDirection.Outbound && c.Cpu is null).Packets);
 
         // Once its SA is gone, so does that CPU.
-        await tunnel.West.RemoveAsync(SaDirection.Outbound, own, tunnel.EastOuter, default);
+        await tunnel.West.RemoveAsync(ManualTunnel.Connection, SaDirection.Outbound, own, tunnel.EastOuter, default);
         TestTraffic.SendPinned(1, sender, to, 30, 100);
         Assert.Equal(30, TestTraffic.Receive(receiver, 30).Count);
         Assert.Equal(50, tunnel.West.ReadSaCounters().Single(c => c.Direction == SaDirection.Outbound && c.Cpu is null).Packets);
@@ -131,7 +131,7 @@ public sealed class EmbeddedPlaneTests
         {
             await Task.Delay(20);
             (uint next, _) = await tunnel.InstallPairAsync(0, 0, replaces: spi);
-            await tunnel.West.RemoveAsync(SaDirection.Outbound, spi, tunnel.EastOuter, default);
+            await tunnel.West.RemoveAsync(ManualTunnel.Connection, SaDirection.Outbound, spi, tunnel.EastOuter, default);
             spi = next;
         }
         // On a busy machine all may have been sent before the last one came.

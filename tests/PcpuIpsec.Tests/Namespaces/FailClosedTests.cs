@@ -39,7 +39,7 @@ public sealed class FailClosedTests
             await EmbeddedPlaneTests.Eventually(() => wire.Packets.Any(p => p.Protocol == 50));
             await AssertNothingInClearAsync(wire, shape);
 
-            await tunnel.West.RemoveAsync(SaDirection.Outbound, outbound, shape.EastOuter, default);
+            await tunnel.West.RemoveAsync(ManualTunnel.Connection, SaDirection.Outbound, outbound, shape.EastOuter, default);
             wire.Clear();
             SendAll(network, shape, connected);
             await AssertNothingInClearAsync(wire, shape);

@@ -21,7 +21,7 @@ public class KernelPlaneAcquireTests
         Assert.Equal(Armed, bench.Kernel.Journal[^1]);
         bench.Kernel.Journal.Clear();
 
-        await bench.Plane.RemoveAsync(SaDirection.Outbound, fallback, East, default);
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, fallback, East, default);
         Assert.Equal([Disarmed, "del sa 0e000001"], bench.Kernel.TakeJournal());
 
         await bench.InstallAsync(cpu: null, 2);

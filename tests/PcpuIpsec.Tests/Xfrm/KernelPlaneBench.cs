@@ -40,6 +40,9 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
     /// <summary>The fallbacks that sockets of their own keep from the policies.</summary>
     public List<uint> Remembered { get; } = [];
 
+    /// <summary>What keeps a fallback from being remembered, beside <see cref="NoRoute"/>.</summary>
+    public Exception? RememberFault { get; set; }
+
     /// <summary>No fallback can be remembered.</summary>
     public bool NoRoute { get; set; }
 
@@ -101,6 +104,8 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
 
     private IDisposable Remember(XfrmState fallback)
     {
+        if (RememberFault is not null)
+            throw RememberFault;
         if (NoRoute)
             throw new SocketException((int)SocketError.NetworkUnreachable);
         Kernel.Journal.Add($"remember {fallback.Spi:x8}");

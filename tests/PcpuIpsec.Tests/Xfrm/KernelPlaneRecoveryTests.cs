@@ -131,14 +131,66 @@ public class KernelPlaneRecoveryTests
         // The next one has the first to serve until it is remembered.
         await bench.Plane.InstallAsync(Outbound(PeerSpi + 2) with { Replaces = PeerSpi + 1 }, default);
         Assert.Equal([.. new[] { "add sa out 0e000002 added at 999999998 s", hasRoute ? "remember 0e000002" : "" }.Where(line => line != "")], bench.Kernel.TakeJournal());
-        await bench.Plane.RemoveAsync(SaDirection.Outbound, PeerSpi + 1, East, default);
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, PeerSpi + 1, East, default);
         Assert.Equal(hasRoute ? [PeerSpi + 2] : [], bench.Remembered);
         await bench.Plane.ReleaseAsync(Connection, default);
         Assert.Empty(bench.Remembered);
     }
 
     [Fact]
-    public async Task The_first_packet_of_an_inbound_SA_is_told_once_and_then_it_has_its_own_limits()
+    public async Task A_socket_that_the_process_may_not_open_costs_no_fallback()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        bench.RememberFault = new PcpuIpsecException(PcpuIpsecError.HostUnable, "Cannot open a socket: Operation not permitted");
+
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1), default);
+
+        Assert.Contains(bench.Plane.ReadSaCounters(), c => c.Spi == PeerSpi + 1);
+        Assert.DoesNotContain(bench.Kernel.Policies, p => p.Action == XfrmPolicyAction.Block);
+    }
+
+    [Fact]
+    public async Task A_policy_that_could_not_be_let_go_on_is_written_once_more()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        bench.Kernel.Refuse = line => line.StartsWith("policy out", StringComparison.Ordinal) && !line.EndsWith(" block", StringComparison.Ordinal) ? Enomem : 0;
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1), default);
+        Assert.Contains(bench.Kernel.Policies, p => p.Action == XfrmPolicyAction.Block);
+        bench.Kernel.Refuse = _ => 0;
+
+        bench.Clock.Advance(_pause);
+
+        Assert.DoesNotContain(bench.Kernel.Policies, p => p.Action == XfrmPolicyAction.Block);
+    }
+
+    [Fact]
+    public async Task One_that_reached_its_soft_limit_is_told_and_preferred_as_before()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1, cpu: 1) with { Lifetime = new SaLifetime(SoftPackets: 100, HardPackets: 200) }, default);
+
+        bench.Plane.Take(new XfrmExpire(new XfrmInstalledState { State = bench.State(PeerSpi + 1), Counters = new XfrmCounters(0, 100, null, null) }, Hard: false));
+
+        Assert.Equal([new SaExpired(SaDirection.Outbound, PeerSpi + 1, East, Hard: false)], bench.Events());
+        Assert.Equal((null, 200ul), (bench.State(PeerSpi + 1).Limits.SoftPackets, bench.State(PeerSpi + 1).Limits.HardPackets!.Value));
+    }
+
+    [Fact]
+    public async Task Another_connection_s_SA_of_the_same_SPI_is_not_removed()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1), default);
+
+        await bench.Plane.RemoveAsync("second", SaDirection.Outbound, PeerSpi + 1, East, default);
+        Assert.Contains(bench.Kernel.States, s => s.State.Spi == PeerSpi + 1);
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Inbound, PeerSpi + 1, East, default);
+        Assert.Contains(bench.Kernel.States, s => s.State.Spi == PeerSpi + 1);
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, PeerSpi + 1, East, default);
+        Assert.Empty(bench.Kernel.States);
+    }
+
+    [Fact]
+    public async Task That_an_inbound_SA_is_used_is_told_once_and_then_it_has_its_own_limits()
     {
         await using KernelPlaneBench bench = await HoldAsync();
         await bench.Plane.InstallAsync(Inbound(0x0f000001) with { Lifetime = new SaLifetime(SoftPackets: 1000, HardPackets: 2000) }, default);
@@ -147,7 +199,10 @@ public class KernelPlaneRecoveryTests
         bench.Plane.Take(new XfrmExpire(new XfrmInstalledState { State = bench.State(0x0f000001) }, Hard: false));
         Assert.Equal([new InboundUsed(0x0f000001)], bench.Events());
         Assert.Equal(1000ul, bench.State(0x0f000001).Limits.SoftPackets);
-        bench.Plane.Take(new XfrmExpire(new XfrmInstalledState { State = bench.State(0x0f000001) }, Hard: false));
+        // It was on its way already.
+        bench.Plane.Take(new XfrmExpire(new XfrmInstalledState { State = bench.State(0x0f000001), Counters = new XfrmCounters(0, 2, null, null) }, Hard: false));
+        Assert.Empty(bench.Events());
+        bench.Plane.Take(new XfrmExpire(new XfrmInstalledState { State = bench.State(0x0f000001), Counters = new XfrmCounters(0, 1000, null, null) }, Hard: false));
         Assert.Equal([new SaExpired(SaDirection.Inbound, 0x0f000001, West, Hard: false)], bench.Events());
     }
 

@@ -77,7 +77,7 @@ public class KernelPlaneSaTests
     {
         await using KernelPlaneBench bench = await HoldAsync();
         await bench.Plane.InstallAsync(Outbound(PeerSpi + 1, cpu: 0), default);
-        await bench.Plane.RemoveAsync(SaDirection.Outbound, PeerSpi + 1, East, default);
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, PeerSpi + 1, East, default);
         bench.Kernel.Journal.Clear();
 
         PcpuIpsecException e = await Assert.ThrowsAsync<PcpuIpsecException>(async () => await bench.Plane.InstallAsync(Outbound(PeerSpi + 1, cpu: 1), default));
@@ -98,7 +98,7 @@ public class KernelPlaneSaTests
         await using KernelPlaneBench bench = await HoldAsync();
         bench.Kernel.Refuse = line => line.StartsWith("add sa out", StringComparison.Ordinal) ? Enosys : 0;
         await Assert.ThrowsAsync<XfrmUnsupportedException>(() => bench.InstallAsync(cpu: 1, 1));
-        await bench.Plane.RemoveAsync(SaDirection.Inbound, 0xc0000001, West, default);
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Inbound, 0xc0000001, West, default);
 
         Assert.Equal(["spi c0000001", "update sa in c0000001 cpu 1", "del sa c0000001"], bench.Kernel.TakeJournal());
         Assert.Empty(bench.Kernel.States);
@@ -134,7 +134,7 @@ public class KernelPlaneSaTests
             other.AddState(XfrmRequestTests.Outbound, XfrmRequestTests.Gcm, new byte[20], []);
         bench.Kernel.Journal.Clear();
 
-        await bench.Plane.RemoveAsync(SaDirection.Outbound, XfrmRequestTests.Outbound.Spi, East, default);
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, XfrmRequestTests.Outbound.Spi, East, default);
         await bench.Plane.ReleaseAsync(Connection, default);
 
         Assert.Equal(XfrmRequestTests.Outbound.Spi, Assert.Single(bench.Kernel.States).State.Spi);

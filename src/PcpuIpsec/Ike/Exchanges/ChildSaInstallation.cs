@@ -138,7 +138,7 @@ internal static class ChildSaInstallation
     public static void RemoveOutbound(IkeSa sa, ChildSa child)
     {
         if (child.OutboundInstalled)
-            sa.Runtime.Emit(new RemoveSa(SaDirection.Outbound, child.OutboundSpi, child.Remote!.Address));
+            sa.Runtime.Emit(new RemoveSa(sa.Connection.Name, SaDirection.Outbound, child.OutboundSpi, child.Remote!.Address));
         child.OutboundInstalled = false;
     }
 
@@ -151,5 +151,5 @@ internal static class ChildSaInstallation
     }
 
     private static void RemoveInbound(IkeSa sa, ChildSa child)
-        => sa.Runtime.Emit(new RemoveSa(SaDirection.Inbound, child.InboundSpi, sa.Local.Address));
+        => sa.Runtime.Emit(new RemoveSa(sa.Connection.Name, SaDirection.Inbound, child.InboundSpi, sa.Local.Address));
 }

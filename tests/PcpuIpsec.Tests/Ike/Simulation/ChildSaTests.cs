@@ -242,12 +242,12 @@ public class ChildSaTests
     {
         Simulation simulation = Simulation.Connected();
         ChildSaInfo child = simulation.West.Children[3];
-        simulation.West.Process(new LifetimeReached(SaDirection.Outbound, child.OutboundSpi, Hard: false));
+        simulation.West.Process(new LifetimeReached(SaDirection.Outbound, child.OutboundSpi, simulation.East.Address, Hard: false));
         simulation.Run(TimeSpan.FromSeconds(5));
         Assert.Equal(child.Number, Assert.Single(simulation.West.Noticed<ChildSaRekeyed>()).Child.Number);
         uint inbound = simulation.West.Children.Single(c => c.Number == child.Number).InboundSpi;
-        simulation.West.Process(new LifetimeReached(SaDirection.Inbound, inbound, Hard: true));
-        simulation.West.Process(new LifetimeReached(SaDirection.Inbound, 12345, Hard: true));
+        simulation.West.Process(new LifetimeReached(SaDirection.Inbound, inbound, simulation.West.Address, Hard: true));
+        simulation.West.Process(new LifetimeReached(SaDirection.Inbound, 12345, simulation.West.Address, Hard: true));
         simulation.Run(TimeSpan.FromSeconds(1));
         Assert.Single(simulation.West.Noticed<ChildSaClosed>());
     }
