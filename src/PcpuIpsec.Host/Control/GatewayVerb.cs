@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -14,13 +13,7 @@ internal static class GatewayVerb
     {
         Option<string> config = ConfigurationFile.Option(
             "JSON configuration: a file that only its owner can read (0600 or 0400), or - for the first line of standard input", "FILE|-");
-        var log = new Option<LogLevel>("--log")
-        {
-            Description = "What is logged to standard error",
-            HelpName = "LEVEL",
-            DefaultValueFactory = _ => LogLevel.Warning,
-            CustomParser = ParseLevel,
-        };
+        Option<LogLevel> log = LogOption.Create(LogLevel.Warning);
         var command = new Command("gateway", "Run one gateway that speaks JSON lines on standard input and output; ends with its input") { config, log };
         command.SetAction((result, _) => RunAsync(result.GetRequiredValue(config), result.GetValue(log)));
         return command;
@@ -54,18 +47,5 @@ internal static class GatewayVerb
             .Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
         await using Stream input = Console.OpenStandardInput(), output = Console.OpenStandardOutput();
         return await new ControlChannel(input, output, loggers).RunAsync(configuration, stopping.Token);
-    }
-
-    private static LogLevel ParseLevel(ArgumentResult result)
-    {
-        string text = result.Tokens.Count > 0 ? result.Tokens[0].Value : "";
-        LogLevel[] levels = Enum.GetValues<LogLevel>();
-        foreach (LogLevel level in levels)
-        {
-            if (level.ToString().Equals(text, StringComparison.OrdinalIgnoreCase))
-                return level;
-        }
-        result.AddError($"--log = '{text}': allowed are {string.Join(", ", levels).ToLowerInvariant()}.");
-        return LogLevel.Warning;
     }
 }

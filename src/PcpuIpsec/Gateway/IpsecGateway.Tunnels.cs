@@ -57,14 +57,8 @@ public sealed partial class IpsecGateway
         try
         {
             // All of what can be wrong with options and ports shows before the first packet is held.
-            IReadOnlyList<int> online = HostCpus.Online();
             foreach (TunnelOptions tunnel in tunnels)
-            {
-                fresh.Add(tunnel.Validate(online, _plane.Cpus));
-                if (!_plane.Abilities.PerCpuSa)
-                    fresh[^1] = WithOneSa(fresh[^1]);
-                CheckPlaneCan(fresh[^1]);
-            }
+                fresh.Add(Validate(tunnel));
             await CheckNamesAsync(fresh, cancellationToken);
             for (; bound < fresh.Count; bound++)
                 await BindAsync(fresh[bound].Connection).WaitAsync(cancellationToken);
@@ -98,6 +92,23 @@ public sealed partial class IpsecGateway
         finally
         {
             _changing.Release();
+        }
+    }
+
+    private ValidatedTunnel Validate(TunnelOptions options)
+    {
+        ValidatedTunnel tunnel = options.Validate(HostCpus.Online(), _plane.Cpus);
+        try
+        {
+            if (!_plane.Abilities.PerCpuSa)
+                tunnel = WithOneSa(tunnel);
+            CheckPlaneCan(tunnel);
+            return tunnel;
+        }
+        catch
+        {
+            tunnel.Dispose();
+            throw;
         }
     }
 

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace PcpuIpsec.Host.Daemon;
+
+/// <summary>What the daemon logs of itself.</summary>
+internal static partial class DaemonLog
+{
+    [LoggerMessage(Level = LogLevel.Information, Message = "Listening at {Path} with {Tunnels} tunnels declared in {Folder}")]
+    public static partial void Listening(ILogger log, string path, int tunnels, string folder);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Read the declared tunnels anew: {Added} added, {Updated} updated, {Removed} removed")]
+    public static partial void Reloaded(ILogger log, int added, int updated, int removed);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Reading the declared tunnels anew failed: {Reason}")]
+    public static partial void ReloadFailed(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed")]
+    public static partial void RequestFailed(ILogger log, string method, string path, Exception e);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "The data plane failed, so the daemon stops; what is held stays held: {Reason}")]
+    public static partial void DataPlaneFailed(ILogger log, string reason);
+}

@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using PcpuIpsec.Client;
+using PcpuIpsec.Gateway;
+using PcpuIpsec.Interop;
+
+namespace PcpuIpsec.Host.Daemon;
+
+/// <summary>A daemon from its start to its end.</summary>
+internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory loggers)
+{
+    private readonly ILogger _log = loggers.CreateLogger<DaemonProcess>();
+    private readonly EventJournal _journal = new();
+    private readonly CancellationTokenSource _planeFailed = new();
+
+    /// <summary>How its gateway is made; tests have another.</summary>
+    public Func<GatewayOptions, CancellationToken, Task<IpsecGateway>> StartGateway { get; init; } = IpsecGateway.StartAsync;
+
+    /// <summary>Serves until SIGTERM or SIGINT, or until the data plane fails.</summary>
+    /// <returns>The exit code.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var folder = new TunnelFolder(options.TunnelsFolder);
+        using ListeningSocket socket = ListeningSocket.Open(options.SocketPath, options.Group);
+        using ServiceManager manager = ServiceManager.OfEnvironment();
+        var keeper = new TunnelKeeper(folder, new KeySource(Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY")));
+        await keeper.OpenAsync(tunnels => StartGateway(
+            new GatewayOptions { DataPlane = options.DataPlane, Cpus = options.Cpus, SteerByFlow = options.SteerByFlow, LoggerFactory = loggers, Tunnels = tunnels },
+            cancellationToken));
+        Task journal = KeepJournalAsync(keeper.Gateway);
+        try
+        {
+            await ServeAsync(keeper, folder, socket, manager, cancellationToken);
+            if (options.OnStop == StopAction.Release)
+                await keeper.ReleaseAsync();
+            return _planeFailed.IsCancellationRequested ? 1 : 0;
+        }
+        finally
+        {
+            await keeper.Gateway.DisposeAsync();
+            await journal;
+        }
+    }
+
+    private async Task ServeAsync(TunnelKeeper keeper, TunnelFolder folder, ListeningSocket socket, ServiceManager manager, CancellationToken cancellationToken)
+    {
+        await using WebApplication app = DaemonServer.Create(socket, loggers);
+        CancellationToken stopping = app.Lifetime.ApplicationStopping;
+        app.Use(new Problems(options.Group is { } group ? Libc.FindGroup(group) : null, _log).InvokeAsync);
+        ApiRoutes.Map(app, keeper, _journal, new DaemonFacts(folder.Path, DateTimeOffset.UtcNow), stopping);
+        app.MapOpenApi("/v1/openapi.json");
+        await app.StartAsync(cancellationToken);
+        using CancellationTokenRegistration cancelled = cancellationToken.Register(app.Lifetime.StopApplication);
+        using CancellationTokenRegistration failed = _planeFailed.Token.Register(app.Lifetime.StopApplication);
+        _ = EndWithInputAsync(app.Lifetime);
+        using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            _ = ReloadAsync(keeper, manager, stopping);
+        });
+        socket.Publish();
+        int count = keeper.Names.Count();
+        manager.Ready($"{count} tunnels");
+        DaemonLog.Listening(_log, socket.Path, count, folder.Path);
+
+        Task watchdog = manager.WatchAsync(ct => keeper.Gateway.GetStatusAsync(ct), stopping);
+        await Task.Delay(Timeout.Infinite, stopping).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        manager.Stopping();
+        await app.StopAsync(CancellationToken.None);
+        await watchdog;
+    }
+
+    // A read from a pipe cannot be cancelled, only left behind; the process ends after it.
+    private async Task EndWithInputAsync(IHostApplicationLifetime lifetime)
+    {
+        if (options.Input is not { } input)
+            return;
+        byte[] ignored = new byte[64];
+        while (await input.ReadAsync(ignored) > 0)
+        {
+            // What is said there is nothing to us.
+        }
+        lifetime.StopApplication();
+    }
+
+    private async Task ReloadAsync(TunnelKeeper keeper, ServiceManager manager, CancellationToken cancellationToken)
+    {
+        manager.Reloading();
+        try
+        {
+            ReloadResult result = await keeper.ReloadAsync(cancellationToken);
+            DaemonLog.Reloaded(_log, result.Added.Count, result.Updated.Count, result.Removed.Count);
+        }
+        catch (PcpuIpsecException e)
+        {
+            DaemonLog.ReloadFailed(_log, e.Message);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            DaemonLog.ReloadFailed(_log, "the daemon stops");
+        }
+        manager.Ready($"{keeper.Names.Count()} tunnels");
+    }
+
+    private async Task KeepJournalAsync(IpsecGateway gateway)
+    {
+        await foreach (GatewayEvent e in gateway.Events)
+        {
+            _journal.Add(e);
+            if (e.Kind == GatewayEventKind.DataPlaneFailed)
+            {
+                DaemonLog.DataPlaneFailed(_log, e.Message);
+                await _planeFailed.CancelAsync();
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using PcpuIpsec.Client;
+using PcpuIpsec.Gateway;
+using PcpuIpsec.Host.Control;
+
+namespace PcpuIpsec.Host.Daemon;
+
+/// <summary><c>pcpu-ipsec serve</c>: the daemon.</summary>
+internal static class ServeVerb
+{
+    public const string DefaultTunnelsFolder = "/etc/pcpu-ipsec/tunnels.d";
+
+    public static Command Create()
+    {
+        var socket = new Option<string>("--socket") { Description = "Where it listens", HelpName = "PATH", DefaultValueFactory = _ => DaemonClient.DefaultSocketPath };
+        var group = new Option<string?>("--group") { Description = "The group that may use the socket beside root", HelpName = "NAME" };
+        var tunnels = new Option<string>("--tunnels") { Description = "The folder of declared tunnels", HelpName = "FOLDER", DefaultValueFactory = _ => DefaultTunnelsFolder };
+        var plane = new Option<DataPlaneKind>("--data-plane") { Description = "What carries the packets" };
+        var cpus = new Option<string?>("--cpus") { Description = "The CPUs that the data plane works on, such as 0-3,8; all that it can unless given", HelpName = "LIST" };
+        var steer = new Option<bool>("--steer-by-flow") { Description = "Choose the SA by the flow and not by the CPU that sends (embedded data plane)" };
+        var onStop = new Option<StopAction>("--on-stop") { Description = "What becomes of the tunnels' traffic when the daemon stops: it stays held, or goes unprotected" };
+        var untilInputEnds = new Option<bool>("--until-input-ends") { Description = "End when standard input does, and not on Ctrl-C: for a daemon of another program's own" };
+        Option<LogLevel> log = LogOption.Create(LogLevel.Information);
+        var command = new Command("serve", "Run the daemon: tunnels that stay, and an API on a Unix socket") { socket, group, tunnels, plane, cpus, steer, onStop, untilInputEnds, log };
+        command.SetAction((result, _) => RunAsync(
+            () => new DaemonOptions
+            {
+                SocketPath = result.GetRequiredValue(socket),
+                Group = result.GetValue(group),
+                TunnelsFolder = result.GetRequiredValue(tunnels),
+                DataPlane = result.GetValue(plane),
+                Cpus = result.GetValue(cpus) is { } list ? CpuList.Parse(list, "--cpus") : null,
+                SteerByFlow = result.GetValue(steer),
+                OnStop = result.GetValue(onStop),
+                Input = result.GetValue(untilInputEnds) ? Console.OpenStandardInput() : null,
+            },
+            result.GetValue(log)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(Func<DaemonOptions> options, LogLevel level)
+    {
+        using var stopping = new CancellationTokenSource();
+        DaemonOptions? daemon = null;
+        void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            // A terminal interrupts all that it runs; whose input we end with decides for itself.
+            if (context.Signal != PosixSignal.SIGINT || daemon?.Input is null)
+                stopping.Cancel();
+        }
+        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using ILoggerFactory loggers = LoggerFactory.Create(logging =>
+        {
+            logging.SetMinimumLevel(level).AddFilter("Microsoft", LogLevel.Warning);
+            // The journal reads priorities from the beginnings of lines.
+            if (Environment.GetEnvironmentVariable("JOURNAL_STREAM") is null)
+                logging.AddSimpleConsole(console => (console.SingleLine, console.ColorBehavior) = (true, LoggerColorBehavior.Disabled));
+            else
+                logging.AddSystemdConsole();
+            logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        });
+        try
+        {
+            daemon = options();
+            return await new DaemonProcess(daemon, loggers).RunAsync(stopping.Token);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Asked to stop before it had started.
+            return 0;
+        }
+        catch (PcpuIpsecException e)
+        {
+            await Console.Error.WriteLineAsync("pcpu-ipsec: " + e.Message);
+            return 1;
+        }
+    }
+}

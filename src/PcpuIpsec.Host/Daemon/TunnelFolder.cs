@@ -1,0 +1,145 @@
+using System.Text.Json;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.Host.Daemon;
+
+/// <summary>
+/// The folder of declared tunnels: one file a tunnel, <c>NAME.json</c>, and <c>NAME.key</c> for a key that came in a request.
+/// Files appear whole or not at all.
+/// </summary>
+internal sealed class TunnelFolder
+{
+    private const string Extension = ".json", KeyExtension = ".key", TemporaryExtension = ".tmp";
+    private const long LengthAtMost = 1 << 18;
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    public TunnelFolder(string path)
+    {
+        Path = System.IO.Path.GetFullPath(path);
+        try
+        {
+            Directory.CreateDirectory(Path, OwnerOnly | UnixFileMode.UserExecute);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnels = '{path}' cannot be made: {e.Message}", e);
+        }
+    }
+
+    public string Path { get; }
+
+    public string KeyFileOf(string name) => System.IO.Path.Combine(Path, name + KeyExtension);
+
+    /// <summary>All declarations, by name.</summary>
+    /// <exception cref="PcpuIpsecException">At least one is wrong; the message has them all.</exception>
+    public IReadOnlyList<TunnelDefinition> Read()
+    {
+        List<TunnelDefinition> definitions = [];
+        List<string> faults = [];
+        foreach (string file in Files())
+        {
+            try
+            {
+                definitions.Add(Read(file));
+            }
+            catch (PcpuIpsecException e)
+            {
+                faults.Add($"{file}: {e.Message}");
+            }
+        }
+        return faults.Count == 0 ? definitions : throw Wrong(faults);
+    }
+
+    public static PcpuIpsecException Wrong(IReadOnlyList<string> faults)
+        => new(PcpuIpsecError.InvalidOption, $"Nothing was changed, since of the declared tunnels {faults.Count} {(faults.Count == 1 ? "is" : "are")} wrong: {string.Join("; ", faults)}");
+
+    public string FileOf(string name) => System.IO.Path.Combine(Path, name + Extension);
+
+    /// <summary>Writes a declaration beside its place, and the key where one is given.</summary>
+    public StagedDeclaration Stage(TunnelDefinition definition, PreSharedKey? key)
+    {
+        List<(string, string)> staged = [];
+        try
+        {
+            if (key is not null)
+                staged.Add(Write(KeyFileOf(definition.Name), key.Span));
+            staged.Add(Write(FileOf(definition.Name), JsonSerializer.SerializeToUtf8Bytes(definition, WireJson.Indented.TunnelDefinition)));
+            return new StagedDeclaration(staged);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            new StagedDeclaration(staged).Dispose();
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The declaration of '{definition.Name}' cannot be written: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Forgets a tunnel.</summary>
+    public void Delete(string name)
+    {
+        File.Delete(FileOf(name));
+        File.Delete(KeyFileOf(name));
+    }
+
+    private static (string Temporary, string Final) Write(string path, ReadOnlySpan<byte> content)
+    {
+        string temporary = path + TemporaryExtension;
+        using var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OwnerOnly, BufferSize = 0 });
+        file.Write(content);
+        file.Flush(flushToDisk: true);
+        return (temporary, path);
+    }
+
+    private IEnumerable<string> Files()
+    {
+        try
+        {
+            return Directory.EnumerateFiles(Path, "*" + Extension, new EnumerationOptions { AttributesToSkip = FileAttributes.Directory }).Order(StringComparer.Ordinal).ToArray();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The folder of declared tunnels cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static TunnelDefinition Read(string file)
+    {
+        byte[] json;
+        try
+        {
+            var info = new FileInfo(file);
+            if (info.Length > LengthAtMost)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it has {info.Length} bytes; allowed are {LengthAtMost}");
+            json = File.ReadAllBytes(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it cannot be read ({e.Message})", e);
+        }
+        TunnelDefinition definition = WireReader.Read(json, WireJson.Default.TunnelDefinition);
+        if (definition.PreSharedKey is { } key)
+        {
+            key.Dispose();
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, "preSharedKey is taken in requests alone; allowed in a file: preSharedKeyFile or preSharedKeyCredential");
+        }
+        return definition.Name == System.IO.Path.GetFileNameWithoutExtension(file)
+            ? definition
+            : throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"name = '{definition.Name}': allowed is the file's own, '{System.IO.Path.GetFileNameWithoutExtension(file)}'");
+    }
+}
+
+/// <summary>Files that are written and not yet in their place.</summary>
+internal sealed class StagedDeclaration(IReadOnlyList<(string Temporary, string Final)> files) : IDisposable
+{
+    public void Commit()
+    {
+        foreach ((string temporary, string final) in files)
+            File.Move(temporary, final, overwrite: true);
+    }
+
+    /// <summary>Deletes what was not committed.</summary>
+    public void Dispose()
+    {
+        foreach ((string temporary, _) in files)
+            File.Delete(temporary);
+    }
+}

@@ -1,0 +1,49 @@
+using System.Runtime.InteropServices;
+
+namespace PcpuIpsec.Interop;
+
+/// <summary>Owners of files.</summary>
+internal static unsafe partial class Libc
+{
+    /// <summary>Leaves the owner or the group as it is.</summary>
+    public const uint Unchanged = uint.MaxValue;
+
+    [LibraryImport(Library, EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Chown(string path, uint owner, uint group);
+
+    [LibraryImport(Library, EntryPoint = "geteuid")]
+    public static partial uint GetEffectiveUser();
+
+    /// <summary>The number of a group, by the host's name service; null where there is none of that name.</summary>
+    public static uint? FindGroup(string name)
+    {
+        const int ERANGE = 34;
+        for (int size = 1024; ; size *= 2)
+        {
+            byte[] buffer = new byte[size];
+            fixed (byte* memory = buffer)
+            {
+                Group group;
+                Group* found;
+                int error = GetGroupByName(name, &group, memory, (nuint)size, &found);
+                if (error == 0)
+                    return found == null ? null : found->Number;
+                if (error != ERANGE || size >= 1 << 20)
+                    throw Failure($"find the group '{name}'", error);
+            }
+        }
+    }
+
+    [LibraryImport(Library, EntryPoint = "getgrnam_r", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int GetGroupByName(string name, Group* group, byte* buffer, nuint size, Group** found);
+
+    /// <summary>struct group (grp.h).</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Group
+    {
+        public byte* Name;
+        public byte* Password;
+        public uint Number;
+        public byte** Members;
+    }
+}

@@ -1,0 +1,49 @@
+using System.Net.Sockets;
+using System.Text;
+using PcpuIpsec.Host.Daemon;
+
+namespace PcpuIpsec.Tests.Daemon;
+
+public sealed class ServiceManagerTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task It_is_told_what_the_daemon_does(bool isAbstract)
+    {
+        string name = $"{Path.GetTempPath()}pcpu-notify-{Environment.ProcessId}-{isAbstract}";
+        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        manager.Bind(new UnixDomainSocketEndPoint(isAbstract ? "\0" + name : name));
+        using var service = new ServiceManager(isAbstract ? "@" + name : name, "40000");
+        Assert.Equal(TimeSpan.FromMilliseconds(20), service.WatchdogInterval);
+
+        service.Ready("2 tunnels");
+        Assert.Equal("READY=1\nSTATUS=2 tunnels", await ReceiveAsync(manager));
+        service.Stopping();
+        Assert.Equal("STOPPING=1", await ReceiveAsync(manager));
+
+        using var stop = new CancellationTokenSource();
+        int probes = 0;
+        Task watching = service.WatchAsync(_ => Task.FromResult(++probes), stop.Token);
+        Assert.Equal("WATCHDOG=1", await ReceiveAsync(manager));
+        Assert.True(probes > 0);
+        await stop.CancelAsync();
+        await watching;
+    }
+
+    [Fact]
+    public async Task Where_there_is_none_nothing_is_said()
+    {
+        using var service = new ServiceManager(null, "1000");
+        Assert.Null(service.WatchdogInterval);
+        service.Ready("");
+        await service.WatchAsync(_ => throw new InvalidOperationException(), CancellationToken.None);
+    }
+
+    private static async Task<string> ReceiveAsync(Socket socket)
+    {
+        byte[] buffer = new byte[1024];
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        return Encoding.UTF8.GetString(buffer, 0, await socket.ReceiveAsync(buffer, SocketFlags.None, limit.Token));
+    }
+}

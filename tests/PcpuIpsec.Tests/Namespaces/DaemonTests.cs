@@ -1,0 +1,236 @@
+using System.Diagnostics;
+using PcpuIpsec.Client;
+using PcpuIpsec.Host;
+using PcpuIpsec.Host.Experiment;
+using PcpuIpsec.Interop;
+using PcpuIpsec.Lab;
+
+namespace PcpuIpsec.Tests.Namespaces;
+
+/// <summary>Two daemons on one host, one a namespace, as services run them.</summary>
+[Collection("namespaces")]
+public sealed class DaemonTests
+{
+    private const string Key = "the same key at both";
+
+    [NamespaceFact("ping")]
+    public async Task A_tunnel_that_a_client_makes_carries_packets_on_each_cpu_and_is_there_after_a_kill()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using Daemon west = await Daemon.StartAsync(network.West), east = await Daemon.StartAsync(network.East);
+        await east.Client.CreateTunnelAsync(Definition(network.East, network.West));
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East) with { StartAction = TunnelStartAction.Initiate });
+
+        TunnelChange started = await west.Client.StartTunnelAsync("lab", allChildSas: true);
+        Assert.Equal(TunnelState.Up, started.Tunnel!.State);
+        await AssertPingAsync(network);
+
+        IReadOnlyList<ChildSa> children = await west.Client.GetChildSasAsync();
+        Assert.Equal(HostCpus.Allowed(), children.Where(c => !c.IsFallback).Select(c => c.Cpu!.Value).Order());
+        Assert.Equal(3, children.Sum(c => c.PacketsOut));
+        ChildSa moved = children.First(c => !c.IsFallback);
+        Assert.NotEqual(moved.InboundSpi, (await west.Client.RekeyChildSaAsync("lab", moved.Number)).InboundSpi);
+
+        await west.KillAsync();
+        network.AllowPlaintext();
+        Assert.NotEqual(0, (await PingAsync(network)).ExitCode);
+        await west.StartAsync();
+
+        Tunnel tunnel = Assert.Single(await west.Client.GetTunnelsAsync());
+        Assert.Equal("lab", tunnel.Name);
+        await west.Client.StartTunnelAsync("lab", allChildSas: true);
+        await AssertPingAsync(network);
+        // The peer dropped what the killed daemon had (INITIAL_CONTACT, RFC 7296 §2.4).
+        Assert.Equal(children.Count, (await east.Client.GetChildSasAsync()).Count);
+    }
+
+    [NamespaceFact("ping")]
+    public async Task A_stop_holds_the_traffic_and_a_removal_lets_it_go()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using Daemon west = await Daemon.StartAsync(network.West);
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
+        network.AllowPlaintext();
+
+        Assert.Equal(0, await west.StopAsync());
+        Assert.False(File.Exists(west.SocketPath));
+        Assert.NotEqual(0, (await PingAsync(network)).ExitCode);
+
+        await west.StartAsync();
+        await west.Client.DeleteTunnelAsync("lab");
+        Assert.Equal(0, (await PingAsync(network)).ExitCode);
+    }
+
+    [NamespaceFact("ping")]
+    public async Task A_daemon_that_releases_on_stop_leaves_nothing()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using Daemon west = await Daemon.StartAsync(network.West, "--on-stop", "release");
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
+        network.AllowPlaintext();
+        Assert.NotEqual(0, (await PingAsync(network)).ExitCode);
+
+        Assert.Equal(0, await west.StopAsync());
+
+        Assert.Equal(0, (await PingAsync(network)).ExitCode);
+    }
+
+    [NamespaceFact]
+    public async Task A_daemon_of_a_session_ends_with_its_input_and_not_by_an_interrupt()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using Daemon west = await Daemon.StartAsync(network.West, "--until-input-ends");
+
+        west.Signal(Libc.SIGINT);
+        await Task.Delay(200);
+        await west.Client.GetInfoAsync();
+
+        Assert.Equal(0, await west.EndInputAsync());
+    }
+
+    [NamespaceFact]
+    public async Task A_hangup_reads_the_folder_anew()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using Daemon west = await Daemon.StartAsync(network.West);
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
+
+        File.Delete(Path.Combine(west.TunnelsFolder, "lab.json"));
+        west.Signal(Libc.SIGHUP);
+
+        await UntilAsync(async () => (await west.Client.GetTunnelsAsync()).Count == 0);
+    }
+
+    [NamespaceFact]
+    public async Task A_second_daemon_at_the_same_socket_is_refused_and_changes_nothing()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using Daemon west = await Daemon.StartAsync(network.West);
+
+        CommandResult second = await network.West.RunAsync(west.Command(), CancellationToken.None);
+
+        Assert.Equal(1, second.ExitCode);
+        Assert.Contains("another daemon listens there", second.Error);
+        Assert.Empty(await west.Client.GetTunnelsAsync());
+    }
+
+    [NamespaceFact("setpriv", "curl")]
+    public async Task A_user_who_may_not_is_refused_even_where_the_mode_lets_him()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using Daemon west = await Daemon.StartAsync(network.West);
+        File.SetUnixFileMode(west.SocketPath, (UnixFileMode)0b110_110_110);
+        File.SetUnixFileMode(west.Folder, (UnixFileMode)0b111_101_101);
+
+        CommandResult result = await network.West.RunAsync(
+            new LabCommand("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "curl", "-s", "--unix-socket", west.SocketPath, "http://d/v1/tunnels"),
+            CancellationToken.None);
+
+        Assert.Contains("\"status\":403", result.Output);
+        Assert.Contains("User 65534 may not use this socket", result.Output);
+    }
+
+    private static TunnelDefinition Definition(LabHost here, LabHost there) => new()
+    {
+        Name = "lab",
+        LocalAddress = here.Address.ToString(),
+        RemoteAddress = there.Address.ToString(),
+        LocalSelectors = [here.Red.Network.ToString()],
+        RemoteSelectors = [there.Red.Network.ToString()],
+        PreSharedKey = PreSharedKey.CopyOf(System.Text.Encoding.UTF8.GetBytes(Key)),
+        PerCpu = new PerCpuDefinition(),
+    };
+
+    private static async Task AssertPingAsync(LabNetwork network) => Assert.Contains(" 3 received", (await PingAsync(network)).Output);
+
+    private static Task<CommandResult> PingAsync(LabNetwork network)
+        => network.Sunset.RunAsync(new LabCommand("ping", "-c", "3", "-i", "0.1", "-W", "1", network.Sunrise.Address.ToString()), CancellationToken.None);
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (!await condition())
+        {
+            Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(10), "It did not come about within 10 s.");
+            await Task.Delay(20);
+        }
+    }
+
+    /// <summary>A daemon in a namespace, with its own socket and folder.</summary>
+    private sealed class Daemon : IAsyncDisposable
+    {
+        private readonly LabHost _host;
+        private readonly string[] _options;
+        private LabProcess? _process;
+
+        private Daemon(LabHost host, string[] options)
+        {
+            (_host, _options) = (host, options);
+            Folder = Directory.CreateTempSubdirectory("pcpu-daemon-").FullName;
+            Client = new DaemonClient(SocketPath);
+        }
+
+        public string Folder { get; }
+
+        public string TunnelsFolder => Path.Combine(Folder, "tunnels.d");
+
+        public string SocketPath => Path.Combine(Folder, "s.sock");
+
+        public DaemonClient Client { get; }
+
+        public static async Task<Daemon> StartAsync(LabHost host, params string[] options)
+        {
+            var daemon = new Daemon(host, options);
+            await daemon.StartAsync();
+            return daemon;
+        }
+
+        public LabCommand Command()
+        {
+            (string program, IReadOnlyList<string> arguments) = HostProgram.Command(["serve", "--socket", SocketPath, "--tunnels", TunnelsFolder, .. _options]);
+            return new LabCommand(program, arguments);
+        }
+
+        public async Task StartAsync()
+        {
+            _process = _host.Start(Command());
+            await UntilAsync(async () =>
+            {
+                Assert.False(_process.HasExited, _process.Error);
+                try
+                {
+                    await Client.GetInfoAsync();
+                    return true;
+                }
+                catch (DaemonException e) when (e.Error == DaemonException.Unreachable)
+                {
+                    return false;
+                }
+            });
+        }
+
+        public async Task KillAsync()
+        {
+            _process!.Signal(Libc.SIGKILL);
+            await _process.WaitAsync(CancellationToken.None);
+        }
+
+        public async Task<int> StopAsync() => (await _process!.StopAsync(Libc.SIGTERM, TimeSpan.FromSeconds(15))).ExitCode;
+
+        public async Task<int> EndInputAsync()
+        {
+            _process!.Input.Close();
+            return (await _process.WaitAsync(new CancellationTokenSource(TimeSpan.FromSeconds(15)).Token)).ExitCode;
+        }
+
+        public void Signal(int signal) => _process!.Signal(signal);
+
+        public async ValueTask DisposeAsync()
+        {
+            await _process!.StopAsync(Libc.SIGTERM, TimeSpan.FromSeconds(15));
+            await _process.DisposeAsync();
+            Client.Dispose();
+            Directory.Delete(Folder, recursive: true);
+        }
+    }
+}
