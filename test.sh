@@ -91,6 +91,21 @@ test_in_vm() {
   fi
 }
 
+# The suite says "Tests Passed: 158, Failed: 0, Skipped: 0, …" at its end.
+test_cmdlets() {
+  local log="$root/artifacts/pester.log" code=0 summary
+  say "Testing the cmdlets in pwsh"
+  timeout --foreground --kill-after=10 900 env NO_COLOR=1 pwsh -NoProfile -File build.ps1 Build, Test >"$log" 2>&1 9>&- || code=$?
+  summary="$(grep -E '^Tests Passed: ' "$log" | tail -n 1)"
+  read -r _ _ p _ f _ s _ <<<"${summary//,/}" || true
+  passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0})) skipped=$((skipped + ${s:-0}))
+  if [ "$code" -ne 0 ]; then
+    grep -E -A 4 '^ *\[-\]' "$log" || tail -n 40 "$log"
+    say "FAILED: the Pester suite ended with exit code $code"
+    [ "${f:-0}" -gt 0 ] || failed=$((failed + 1))
+  fi
+}
+
 check_coverage() {
   local report rate
   report="$(find "$results" -name coverage.cobertura.xml -print -quit)"
@@ -137,5 +152,11 @@ if "$mutations"; then
 else
   step "Checking that each mutation still finds its code (./test.sh --mutations runs them)" tests/mutations/run.sh --check || true
 fi
-command -v pwsh >/dev/null || say "pwsh is not installed: the Pester suite did not run."
+if ! command -v pwsh >/dev/null; then
+  say "pwsh is not installed: the Pester suite did not run."
+elif ! pwsh -NoProfile -Command 'exit [int]-not (Get-Module Pester -ListAvailable)'; then
+  say "Pester is not installed (Install-PSResource Pester): its suite did not run."
+else
+  test_cmdlets
+fi
 finish

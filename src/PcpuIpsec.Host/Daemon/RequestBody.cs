@@ -13,15 +13,14 @@ internal static class RequestBody
     {
         if (!request.HasJsonContentType())
             throw new ApiException(StatusCodes.Status415UnsupportedMediaType, "invalid-option", $"Content-Type = '{request.ContentType}' is not allowed; allowed is application/json.");
-        if (request.ContentLength is not { } length)
-            throw new ApiException(StatusCodes.Status411LengthRequired, "invalid-option", "Content-Length is missing.");
-        if (length > LengthAtMost)
-            throw new ApiException(StatusCodes.Status413PayloadTooLarge, "invalid-option", $"The body has {length} bytes; allowed are {LengthAtMost}.");
-        byte[] json = GC.AllocateUninitializedArray<byte>((int)length, pinned: true);
+        if (request.ContentLength > LengthAtMost)
+            throw new ApiException(StatusCodes.Status413PayloadTooLarge, "invalid-option", $"The body has {request.ContentLength} bytes; allowed are {LengthAtMost}.");
+        // One without a length ends by itself, or at the server's limit, which is the same.
+        byte[] json = GC.AllocateUninitializedArray<byte>((int)(request.ContentLength ?? LengthAtMost), pinned: true);
         try
         {
-            await request.Body.ReadExactlyAsync(json, cancellationToken);
-            return WireReader.Read(json, type);
+            int length = await request.Body.ReadAtLeastAsync(json, json.Length, throwOnEndOfStream: false, cancellationToken);
+            return WireReader.Read(json.AsSpan(0, length), type);
         }
         finally
         {

@@ -168,9 +168,61 @@ public sealed class DaemonApiTests
         using HttpResponseMessage tooLarge = await daemon.Http.PostAsync("v1/tunnels", huge);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, tooLarge.StatusCode);
 
+        using var endless = new HttpRequestMessage(HttpMethod.Post, "v1/tunnels") { Content = new StringContent(new string(' ', 300_000), Encoding.UTF8, "application/json") };
+        endless.Headers.TransferEncodingChunked = true;
+        using HttpResponseMessage tooLong = await daemon.Http.SendAsync(endless);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, tooLong.StatusCode);
+
         using var xml = new StringContent("<a/>", Encoding.UTF8, "text/xml");
         using HttpResponseMessage notJson = await daemon.Http.PostAsync("v1/tunnels", xml);
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, notJson.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_body_may_come_without_its_length()
+    {
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync();
+        await daemon.Client.CreateTunnelAsync(DaemonHarness.Definition());
+        daemon.Core.Connections["lab"] = FakeCore.Snapshot("lab", "up", FakeCore.Child(1, 0x1000, fallback: true));
+
+        // The client does not tell how long this one is.
+        var e = await Assert.ThrowsAsync<DaemonException>(() => daemon.Client.MoveChildSaAsync("lab", 1, 0));
+
+        Assert.Contains("the fallback", e.Message);
+    }
+
+    [Fact]
+    public async Task A_thousand_hostile_requests_are_each_answered_and_change_nothing()
+    {
+        const string Valid = """{"name":"lab","localAddress":"127.9.9.1","remoteAddress":"127.9.9.2","preSharedKey":"k","localSelectors":["10.1.0.0/24"],"remoteSelectors":["10.2.0.0/24"],"perCpu":{"cpus":[0]},"bypass":[{"remote":"10.9.0.0/16"}]}""";
+        string[] paths = ["v1/tunnels", "v1/tunnels/lab", "v1/tunnels/%00", "v1/tunnels/..%2f..", "v1/tunnels/lab/child-sas/1/move", "v1/tunnels/lab/child-sas/99999999999/rekey", "v1/%ff", "v2/tunnels", "v1/tunnels/lab/start?wait=never"];
+        string[] methods = ["POST", "PUT", "DELETE", "PATCH", "GET"];
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync();
+        var random = new Random(9611);
+        for (int i = 0; i < 1000; i++)
+        {
+            // One byte at least is wrong, whatever else it is then.
+            byte[] body = Encoding.UTF8.GetBytes(Valid);
+            for (int n = random.Next(1, 6); n > 0; n--)
+                body[random.Next(body.Length)] = (byte)random.Next(256);
+            body[0] = (byte)'[';
+            string path = paths[random.Next(paths.Length)];
+            using var request = new HttpRequestMessage(new HttpMethod(methods[random.Next(methods.Length)]), path);
+            if (request.Method != HttpMethod.Get)
+            {
+                request.Content = new ByteArrayContent(body, 0, random.Next(body.Length + 1));
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", random.Next(4) == 0 ? "text/plain" : "application/json");
+            }
+
+            using HttpResponseMessage response = await daemon.Http.SendAsync(request);
+
+            bool isList = request.Method == HttpMethod.Get && path == "v1/tunnels";
+            Assert.True(isList == response.IsSuccessStatusCode && (int)response.StatusCode < 500, $"{request.Method} {path} was answered {response.StatusCode}");
+            if (!isList && response.Content.Headers.ContentLength != 0)
+                Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        }
+        Assert.Empty(await daemon.Client.GetTunnelsAsync());
+        Assert.Empty(Directory.GetFileSystemEntries(daemon.TunnelsFolder));
     }
 
     [Fact]

@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using PcpuIpsec.Client;
 using PcpuIpsec.Host;
-using PcpuIpsec.Host.Experiment;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Lab;
 
@@ -17,7 +15,7 @@ public sealed class DaemonTests
     public async Task A_tunnel_that_a_client_makes_carries_packets_on_each_cpu_and_is_there_after_a_kill()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using Daemon west = await Daemon.StartAsync(network.West), east = await Daemon.StartAsync(network.East);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West), east = await TestDaemon.StartAsync(network.East);
         await east.Client.CreateTunnelAsync(Definition(network.East, network.West));
         await west.Client.CreateTunnelAsync(Definition(network.West, network.East) with { StartAction = TunnelStartAction.Initiate });
 
@@ -48,7 +46,7 @@ public sealed class DaemonTests
     public async Task A_stop_holds_the_traffic_and_a_removal_lets_it_go()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using Daemon west = await Daemon.StartAsync(network.West);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West);
         await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
         network.AllowPlaintext();
 
@@ -65,7 +63,7 @@ public sealed class DaemonTests
     public async Task A_daemon_that_releases_on_stop_leaves_nothing()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using Daemon west = await Daemon.StartAsync(network.West, "--on-stop", "release");
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West, "--on-stop", "release");
         await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
         network.AllowPlaintext();
         Assert.NotEqual(0, (await PingAsync(network)).ExitCode);
@@ -79,7 +77,7 @@ public sealed class DaemonTests
     public async Task A_daemon_of_a_session_ends_with_its_input_and_not_by_an_interrupt()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using Daemon west = await Daemon.StartAsync(network.West, "--until-input-ends");
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West, "--until-input-ends");
 
         west.Signal(Libc.SIGINT);
         await Task.Delay(200);
@@ -92,20 +90,20 @@ public sealed class DaemonTests
     public async Task A_hangup_reads_the_folder_anew()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using Daemon west = await Daemon.StartAsync(network.West);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West);
         await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
 
         File.Delete(Path.Combine(west.TunnelsFolder, "lab.json"));
         west.Signal(Libc.SIGHUP);
 
-        await UntilAsync(async () => (await west.Client.GetTunnelsAsync()).Count == 0);
+        await TestDaemon.UntilAsync(async () => (await west.Client.GetTunnelsAsync()).Count == 0);
     }
 
     [NamespaceFact]
     public async Task A_second_daemon_at_the_same_socket_is_refused_and_changes_nothing()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using Daemon west = await Daemon.StartAsync(network.West);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West);
 
         CommandResult second = await network.West.RunAsync(west.Command(), CancellationToken.None);
 
@@ -118,7 +116,7 @@ public sealed class DaemonTests
     public async Task A_user_who_may_not_is_refused_even_where_the_mode_lets_him()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using Daemon west = await Daemon.StartAsync(network.West);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West);
         File.SetUnixFileMode(west.SocketPath, (UnixFileMode)0b110_110_110);
         File.SetUnixFileMode(west.Folder, (UnixFileMode)0b111_101_101);
 
@@ -145,92 +143,4 @@ public sealed class DaemonTests
 
     private static Task<CommandResult> PingAsync(LabNetwork network)
         => network.Sunset.RunAsync(new LabCommand("ping", "-c", "3", "-i", "0.1", "-W", "1", network.Sunrise.Address.ToString()), CancellationToken.None);
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        long began = Stopwatch.GetTimestamp();
-        while (!await condition())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(10), "It did not come about within 10 s.");
-            await Task.Delay(20);
-        }
-    }
-
-    /// <summary>A daemon in a namespace, with its own socket and folder.</summary>
-    private sealed class Daemon : IAsyncDisposable
-    {
-        private readonly LabHost _host;
-        private readonly string[] _options;
-        private LabProcess? _process;
-
-        private Daemon(LabHost host, string[] options)
-        {
-            (_host, _options) = (host, options);
-            Folder = Directory.CreateTempSubdirectory("pcpu-daemon-").FullName;
-            Client = new DaemonClient(SocketPath);
-        }
-
-        public string Folder { get; }
-
-        public string TunnelsFolder => Path.Combine(Folder, "tunnels.d");
-
-        public string SocketPath => Path.Combine(Folder, "s.sock");
-
-        public DaemonClient Client { get; }
-
-        public static async Task<Daemon> StartAsync(LabHost host, params string[] options)
-        {
-            var daemon = new Daemon(host, options);
-            await daemon.StartAsync();
-            return daemon;
-        }
-
-        public LabCommand Command()
-        {
-            (string program, IReadOnlyList<string> arguments) = HostProgram.Command(["serve", "--socket", SocketPath, "--tunnels", TunnelsFolder, .. _options]);
-            return new LabCommand(program, arguments);
-        }
-
-        public async Task StartAsync()
-        {
-            _process = _host.Start(Command());
-            await UntilAsync(async () =>
-            {
-                Assert.False(_process.HasExited, _process.Error);
-                try
-                {
-                    await Client.GetInfoAsync();
-                    return true;
-                }
-                catch (DaemonException e) when (e.Error == DaemonException.Unreachable)
-                {
-                    return false;
-                }
-            });
-        }
-
-        public async Task KillAsync()
-        {
-            _process!.Signal(Libc.SIGKILL);
-            await _process.WaitAsync(CancellationToken.None);
-        }
-
-        public async Task<int> StopAsync() => (await _process!.StopAsync(Libc.SIGTERM, TimeSpan.FromSeconds(15))).ExitCode;
-
-        public async Task<int> EndInputAsync()
-        {
-            _process!.Input.Close();
-            return (await _process.WaitAsync(new CancellationTokenSource(TimeSpan.FromSeconds(15)).Token)).ExitCode;
-        }
-
-        public void Signal(int signal) => _process!.Signal(signal);
-
-        public async ValueTask DisposeAsync()
-        {
-            await _process!.StopAsync(Libc.SIGTERM, TimeSpan.FromSeconds(15));
-            await _process.DisposeAsync();
-            Client.Dispose();
-            Directory.Delete(Folder, recursive: true);
-        }
-    }
 }

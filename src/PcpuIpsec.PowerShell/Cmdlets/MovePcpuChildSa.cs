@@ -1,0 +1,38 @@
+using System.Management.Automation;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.PowerShell.Cmdlets;
+
+/// <summary>Moves a Child SA to another CPU by rekeying it there, and waits until the new one is in use.</summary>
+/// <example>
+/// <code>Get-PcpuChildSa lab -Cpu 0 | Move-PcpuChildSa -ToCpu 1</code>
+/// <para>What CPU 0 had is CPU 1's.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Move, "PcpuChildSa", SupportsShouldProcess = true)]
+[OutputType(typeof(ChildSa))]
+public sealed class MovePcpuChildSa : DaemonCmdlet
+{
+    /// <summary>The tunnel's name.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string Tunnel { get; set; } = "";
+
+    /// <summary>The Child SA's number; not the fallback's.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    public int Number { get; set; }
+
+    /// <summary>The CPU; one of the data plane's.</summary>
+    [Parameter(Mandatory = true, Position = 2)]
+    public int ToCpu { get; set; }
+
+    /// <summary>Moves one.</summary>
+    protected override void ProcessRecord()
+    {
+        if (ShouldProcess($"Child SA {Number} of {Tunnel}", $"Move to CPU {ToCpu}")
+            && TryAsk(Number, (daemon, stop) => daemon.MoveChildSaAsync(Tunnel, Number, ToCpu, stop), out ChildSa child))
+        {
+            WriteObject(child);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using System.Management.Automation;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.PowerShell.Cmdlets;
+
+/// <summary>Deletes a tunnel's SAs at both ends and forgets it. Its traffic goes unprotected from then on.</summary>
+/// <example>
+/// <code>Remove-PcpuTunnel lab -Confirm:$false</code>
+/// <para>Removes one tunnel without asking.</para>
+/// </example>
+[Cmdlet(VerbsCommon.Remove, "PcpuTunnel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(void))]
+public sealed class RemovePcpuTunnel : DaemonCmdlet
+{
+    /// <summary>The tunnels' names.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string[] Name { get; set; } = [];
+
+    /// <summary>Removes each.</summary>
+    protected override void ProcessRecord()
+    {
+        foreach (string name in Name)
+        {
+            if (ShouldProcess(name, "Delete the tunnel's SAs and let its traffic go unprotected"))
+                TryAsk(name, (daemon, stop) => daemon.DeleteTunnelAsync(name, stop), out TunnelChange _);
+        }
+    }
+}

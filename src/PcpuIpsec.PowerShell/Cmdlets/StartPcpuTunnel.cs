@@ -1,0 +1,41 @@
+using System.Management.Automation;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.PowerShell.Cmdlets;
+
+/// <summary>Initiates a tunnel that is down and waits until its fallback Child SA carries traffic. One that is up stays as it is.</summary>
+/// <example>
+/// <code>Start-PcpuTunnel lab -AllChildSa</code>
+/// <para>Waits until each CPU has its Child SA, too.</para>
+/// </example>
+[Cmdlet(VerbsLifecycle.Start, "PcpuTunnel", SupportsShouldProcess = true)]
+[OutputType(typeof(Tunnel))]
+public sealed class StartPcpuTunnel : DaemonCmdlet
+{
+    /// <summary>The tunnels' names.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string[] Name { get; set; } = [];
+
+    /// <summary>Wait until each CPU has its Child SA, or was refused one by the peer.</summary>
+    [Parameter]
+    public SwitchParameter AllChildSa { get; set; }
+
+    /// <summary>Starts each.</summary>
+    protected override void ProcessRecord()
+    {
+        foreach (string name in Name)
+        {
+            if (!ShouldProcess(name, "Initiate the tunnel"))
+                continue;
+            var progress = new ProgressRecord(0, "Starting tunnels", $"{name}: waiting for the peer");
+            WriteProgress(progress);
+            bool started = TryAsk(name, (daemon, stop) => daemon.StartTunnelAsync(name, AllChildSa, stop), out TunnelChange change);
+            progress.RecordType = ProgressRecordType.Completed;
+            WriteProgress(progress);
+            if (started)
+                WriteChange(change.Tunnel!, change.Changed);
+        }
+    }
+}

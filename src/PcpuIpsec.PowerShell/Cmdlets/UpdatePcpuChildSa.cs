@@ -1,0 +1,34 @@
+using System.Management.Automation;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.PowerShell.Cmdlets;
+
+/// <summary>Gives a Child SA new keys (rekeying, RFC 7296) and waits until they are in use.</summary>
+/// <example>
+/// <code>Get-PcpuChildSa lab | Update-PcpuChildSa</code>
+/// <para>New keys for each of a tunnel's Child SAs.</para>
+/// </example>
+[Cmdlet(VerbsData.Update, "PcpuChildSa", SupportsShouldProcess = true)]
+[OutputType(typeof(ChildSa))]
+public sealed class UpdatePcpuChildSa : DaemonCmdlet
+{
+    /// <summary>The tunnel's name.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string Tunnel { get; set; } = "";
+
+    /// <summary>The Child SA's number.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    public int Number { get; set; }
+
+    /// <summary>Rekeys one.</summary>
+    protected override void ProcessRecord()
+    {
+        if (ShouldProcess($"Child SA {Number} of {Tunnel}", "Negotiate new keys")
+            && TryAsk(Number, (daemon, stop) => daemon.RekeyChildSaAsync(Tunnel, Number, stop), out ChildSa child))
+        {
+            WriteObject(child);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using System.Management.Automation;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.PowerShell;
+
+/// <summary>A cmdlet that asks a daemon. Ctrl-C gives the wait up.</summary>
+public abstract class DaemonCmdlet : PSCmdlet, IDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>The socket of the daemon; by default that of Connect-PcpuDaemon, else the host's.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Socket { get; set; }
+
+    /// <summary>Cancelled by Ctrl-C.</summary>
+    protected CancellationToken StopToken => _stop.Token;
+
+    /// <summary>Frees what the cmdlet holds.</summary>
+    public void Dispose()
+    {
+        _stop.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Called on another thread, by Ctrl-C.</summary>
+    protected override void StopProcessing() => _stop.Cancel();
+
+    /// <summary>The daemon's client; starts a private daemon where none runs.</summary>
+    private protected DaemonClient Daemon()
+    {
+        string? path = Socket is null ? null : GetUnresolvedProviderPathFromPSPath(Socket);
+        if (DaemonSession.FindSocket(path) is { } socket)
+            return DaemonSession.ClientOf(socket);
+        socket = DaemonSession.StartPrivateAsync(_stop.Token).GetAwaiter().GetResult();
+        WriteWarning("No daemon runs on this host: a private one was started. It ends with this session, and its tunnels with it.");
+        return DaemonSession.ClientOf(socket);
+    }
+
+    /// <summary>Asks the daemon about one item. What fails is written as an error of that item, and the next one is asked about.</summary>
+    private protected bool TryAsk<T>(object? target, Func<DaemonClient, CancellationToken, Task<T>> ask, out T answer)
+    {
+        try
+        {
+            // The pipeline's thread has no synchronization context: nothing waits for it.
+            answer = ask(Daemon(), _stop.Token).GetAwaiter().GetResult();
+            return true;
+        }
+        catch (DaemonException e)
+        {
+            WriteError(new ErrorRecord(e, ErrorIds.IdOf(e.Error), CategoryOf(e.Error), target));
+            answer = default!;
+            return false;
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            throw new PipelineStoppedException();
+        }
+    }
+
+    /// <summary>A tunnel, with whether the command changed it.</summary>
+    private protected void WriteChange(Tunnel tunnel, bool changed)
+    {
+        var result = new PSObject(tunnel);
+        result.Properties.Add(new PSNoteProperty("Changed", changed));
+        WriteObject(result);
+    }
+
+    private static ErrorCategory CategoryOf(string error) => error switch
+    {
+        "invalid-option" => ErrorCategory.InvalidArgument,
+        "not-found" => ErrorCategory.ObjectNotFound,
+        "conflict" => ErrorCategory.ResourceExists,
+        "forbidden" => ErrorCategory.PermissionDenied,
+        "authentication-failed" => ErrorCategory.AuthenticationError,
+        "peer-silent" => ErrorCategory.OperationTimeout,
+        "protocol-violation" => ErrorCategory.ProtocolError,
+        DaemonException.Unreachable => ErrorCategory.ConnectionError,
+        _ => ErrorCategory.OperationStopped,
+    };
+}

@@ -1,0 +1,54 @@
+using PcpuIpsec.Client;
+using PcpuIpsec.KernelTests.Guest;
+using PcpuIpsec.Lab;
+using PcpuIpsec.Tests.Namespaces;
+
+namespace PcpuIpsec.KernelTests.Plane;
+
+/// <summary>Two daemons on the kernel's ESP, spoken to as the cmdlets speak to them.</summary>
+public sealed class PlaneDaemonTests
+{
+    [KernelFact]
+    public async Task A_killed_daemon_loses_no_packet_while_it_is_down_and_the_next_one_leaves_no_orphan()
+    {
+        await using KernelLab lab = await KernelLab.CreateAsync();
+        await using TestDaemon west = await TestDaemon.StartAsync(lab.West, "--data-plane", "kernel"), east = await TestDaemon.StartAsync(lab.East, "--data-plane", "kernel");
+        await east.Client.CreateTunnelAsync(Definition(lab.East, lab.West));
+        await west.Client.CreateTunnelAsync(Definition(lab.West, lab.East));
+        await west.Client.StartTunnelAsync("lab", allChildSas: true);
+        IReadOnlyList<XfrmState> states = await west.Client.GetXfrmStatesAsync();
+        int cpus = (await west.Client.GetInfoAsync()).Cpus.Count;
+        Assert.Equal(2 * (cpus + 1), states.Count(s => s.Tunnel == "lab"));
+        Assert.Equal(Enumerable.Range(0, cpus), states.Where(s => s is { Direction: "out", Cpu: not null }).Select(s => s.Cpu!.Value).Order());
+        Assert.All(await west.Client.GetXfrmPoliciesAsync(), p => Assert.True(p.Tunnel is null or "lab"));
+
+        await using UdpFlow flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 1, rate: 100);
+        await PlaneWait.UntilAsync(() => Task.FromResult(flow.Received > 50 ? null : $"only {flow.Received} datagrams arrived"));
+        await west.KillAsync();
+        await Task.Delay(TimeSpan.FromSeconds(3));
+        FlowResult whileDown = await flow.StopAsync();
+        Assert.True(whileDown.Lost.Count == 0, whileDown.ToString());
+
+        await west.StartAsync();
+        Assert.Equal("lab", Assert.Single(await west.Client.GetTunnelsAsync()).Name);
+        await west.Client.StartTunnelAsync("lab", allChildSas: true);
+        IReadOnlyList<ChildSa> children = await west.Client.GetChildSasAsync();
+        Assert.Equal(
+            children.SelectMany(c => (string[])[c.InboundSpi, c.OutboundSpi]).Order(),
+            (await west.Client.GetXfrmStatesAsync()).Where(s => s.Spi != "0x00000000").Select(s => s.Spi).Order());
+
+        Assert.Equal(0, await west.StopAsync());
+        Assert.DoesNotContain(await KernelLab.SasAsync(lab.West), s => s.Spi != 0);
+    }
+
+    private static TunnelDefinition Definition(LabHost here, LabHost there) => new()
+    {
+        Name = "lab",
+        LocalAddress = here.Address.ToString(),
+        RemoteAddress = there.Address.ToString(),
+        LocalSelectors = [here.Red.Network.ToString()],
+        RemoteSelectors = [there.Red.Network.ToString()],
+        PreSharedKey = PreSharedKey.CopyOf("the same key at both"u8),
+        PerCpu = new PerCpuDefinition(),
+    };
+}

@@ -1,0 +1,62 @@
+BeforeDiscovery {
+    $ansible = [bool](Get-Command ansible-playbook -ErrorAction Ignore)
+}
+BeforeAll {
+    . "$PSScriptRoot/Lab.ps1"
+    $lab = New-TestLab
+}
+AfterAll {
+    Remove-TestLab $lab
+}
+
+Describe 'examples/gateway.ps1' {
+    It 'sets two gateways up, and changes nothing the second time' {
+        $ends = @(
+            @{ Socket = $lab.WestSocket; Local = '192.0.2.1'; Remote = '192.0.2.2'; Here = '10.1.0.1/32'; There = '10.2.0.1/32' }
+            @{ Socket = $lab.EastSocket; Local = '192.0.2.2'; Remote = '192.0.2.1'; Here = '10.2.0.1/32'; There = '10.1.0.1/32' }
+        )
+        foreach ($time in 1, 2) {
+            $jobs = foreach ($end in $ends) {
+                $call = "& '$root/examples/gateway.ps1' -LocalAddress $($end.Local) -RemoteAddress $($end.Remote) -LocalNetwork $($end.Here) -RemoteNetwork $($end.There) " +
+                    "-PreSharedKey (ConvertTo-SecureString 'the same key at both ends' -AsPlainText) -Socket '$($end.Socket)'"
+                [System.Diagnostics.Process]::Start([System.Diagnostics.ProcessStartInfo]::new('pwsh', [string[]]('-NoProfile', '-NonInteractive', '-Command', $call)))
+            }
+            foreach ($job in $jobs) {
+                $job.WaitForExit(90000) | Should -BeTrue
+                $job.ExitCode | Should -Be 0
+            }
+            $spis = (Get-PcpuChildSa site-to-site -Socket $lab.WestSocket).OutboundSpi
+            if ($time -eq 2) {
+                $spis | Should -Be $before
+            }
+            $before = $spis
+        }
+        Invoke-TestPing $lab | Should -Be 3
+        foreach ($end in $ends) {
+            Remove-PcpuTunnel site-to-site -Socket $end.Socket -Confirm:$false
+        }
+    }
+}
+
+Describe 'examples/ansible' {
+    It 'reports changed the first time and ok the second' -Skip:(-not $ansible) {
+        $key = "$($lab.Folder)/ansible.key"
+        Set-Content $key 'the same key at both ends' -NoNewline
+        chmod 600 $key
+        $module = "pcpu_module=$root/PcpuIpsec.psd1 pcpu_key_file=$key pcpu_pwsh=$((Get-Process -Id $PID).Path)"
+        Set-Content "$($lab.Folder)/inventory.ini" @"
+[gateways]
+east ansible_connection=local pcpu_local=192.0.2.2 pcpu_remote=192.0.2.1 pcpu_local_network=10.2.0.1/32 pcpu_remote_network=10.1.0.1/32 pcpu_socket=$($lab.EastSocket) $module
+west ansible_connection=local pcpu_local=192.0.2.1 pcpu_remote=192.0.2.2 pcpu_local_network=10.1.0.1/32 pcpu_remote_network=10.2.0.1/32 pcpu_socket=$($lab.WestSocket) $module
+"@
+        $env:ANSIBLE_NOCOLOR = '1'
+        $run = { ansible-playbook -i "$($lab.Folder)/inventory.ini" -e ansible_become=false "$root/examples/ansible/playbook.yml" | Out-String }
+        $first = & $run
+        $first | Should -Match 'west\s+: ok=3\s+changed=[12]\s.*failed=0'
+        $first | Should -Match 'east\s+: ok=3\s+changed=[12]\s.*failed=0'
+        $second = & $run
+        $second | Should -Match 'west\s+: ok=3\s+changed=0\s.*failed=0'
+        $second | Should -Match 'east\s+: ok=3\s+changed=0\s.*failed=0'
+        Invoke-TestPing $lab | Should -Be 3
+    }
+}
