@@ -25,7 +25,7 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         var folder = new TunnelFolder(options.TunnelsFolder);
         using ListeningSocket socket = ListeningSocket.Open(options.SocketPath, options.Group);
         using ServiceManager manager = ServiceManager.OfEnvironment();
-        var keeper = new TunnelKeeper(folder, new KeySource(Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY")));
+        var keeper = new TunnelKeeper(folder, KeySource.OfEnvironment());
         await keeper.OpenAsync(tunnels => StartGateway(
             new GatewayOptions { DataPlane = options.DataPlane, Cpus = options.Cpus, SteerByFlow = options.SteerByFlow, LoggerFactory = loggers, Tunnels = tunnels },
             cancellationToken));
@@ -78,11 +78,17 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         if (options.Input is not { } input)
             return;
         byte[] ignored = new byte[64];
-        while (await input.ReadAsync(ignored) > 0)
+        try
         {
-            // What is said there is nothing to us.
+            while (await input.ReadAsync(ignored) > 0)
+            {
+                // What is said there is nothing to us.
+            }
         }
-        lifetime.StopApplication();
+        finally
+        {
+            lifetime.StopApplication();
+        }
     }
 
     private async Task ReloadAsync(TunnelKeeper keeper, ServiceManager manager, CancellationToken cancellationToken)

@@ -11,6 +11,8 @@ internal sealed class KeySource(string? credentialsFolder)
     // Of this process alone: a print tells nothing to whoever sees it.
     private readonly byte[] _printKey = RandomNumberGenerator.GetBytes(32);
 
+    public static KeySource OfEnvironment() => new(Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY"));
+
     /// <summary>The key that a declaration names.</summary>
     public Secret Read(TunnelDefinition definition)
     {

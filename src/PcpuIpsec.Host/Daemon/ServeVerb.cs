@@ -5,21 +5,25 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
-using PcpuIpsec.Host.Control;
 
 namespace PcpuIpsec.Host.Daemon;
 
 /// <summary><c>pcpu-ipsec serve</c>: the daemon.</summary>
 internal static class ServeVerb
 {
-    public const string DefaultTunnelsFolder = "/etc/pcpu-ipsec/tunnels.d";
+    private const string DefaultTunnelsFolder = "/etc/pcpu-ipsec/tunnels.d";
+
+    public static Option<string> TunnelsOption()
+        => new("--tunnels") { Description = "The folder of declared tunnels", HelpName = "FOLDER", DefaultValueFactory = _ => DefaultTunnelsFolder };
+
+    public static Option<DataPlaneKind> DataPlaneOption() => new("--data-plane") { Description = "What carries the packets" };
 
     public static Command Create()
     {
         var socket = new Option<string>("--socket") { Description = "Where it listens", HelpName = "PATH", DefaultValueFactory = _ => DaemonClient.DefaultSocketPath };
         var group = new Option<string?>("--group") { Description = "The group that may use the socket beside root", HelpName = "NAME" };
-        var tunnels = new Option<string>("--tunnels") { Description = "The folder of declared tunnels", HelpName = "FOLDER", DefaultValueFactory = _ => DefaultTunnelsFolder };
-        var plane = new Option<DataPlaneKind>("--data-plane") { Description = "What carries the packets" };
+        Option<string> tunnels = TunnelsOption();
+        Option<DataPlaneKind> plane = DataPlaneOption();
         var cpus = new Option<string?>("--cpus") { Description = "The CPUs that the data plane works on, such as 0-3,8; all that it can unless given", HelpName = "LIST" };
         var steer = new Option<bool>("--steer-by-flow") { Description = "Choose the SA by the flow and not by the CPU that sends (embedded data plane)" };
         var onStop = new Option<StopAction>("--on-stop") { Description = "What becomes of the tunnels' traffic when the daemon stops: it stays held, or goes unprotected" };

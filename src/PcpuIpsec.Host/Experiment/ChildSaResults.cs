@@ -1,11 +1,13 @@
-using System.Globalization;
-using PcpuIpsec.Gateway;
+using PcpuIpsec.Client;
 using PcpuIpsec.Measurement;
 
 namespace PcpuIpsec.Host.Experiment;
 
-/// <summary>The status of both gateways at one moment.</summary>
-internal sealed record GatewaySample(GatewayStatus West, GatewayStatus East)
+/// <summary>A gateway at one moment.</summary>
+internal sealed record GatewayView(IReadOnlyList<ChildSa> ChildSas, IReadOnlyDictionary<string, long> DropCounters);
+
+/// <summary>Both gateways at one moment.</summary>
+internal sealed record GatewaySample(GatewayView West, GatewayView East)
 {
     /// <summary>The Child SAs of both, their counters since an earlier sample.</summary>
     public GatewayPair<IReadOnlyList<ChildSaResult>> ChildSasSince(GatewaySample? earlier)
@@ -18,11 +20,9 @@ internal sealed record GatewaySample(GatewayStatus West, GatewayStatus East)
     /// </summary>
     public int? EastCpuOf(int westCpu)
     {
-        ChildSaStatus? west = All(West).FirstOrDefault(c => c.Cpu == westCpu && !c.IsFallback);
-        return west is null ? null : All(East).FirstOrDefault(c => c.InboundSpi == west.OutboundSpi)?.Cpu;
+        ChildSa? west = West.ChildSas.FirstOrDefault(c => c.Cpu == westCpu && !c.IsFallback);
+        return west is null ? null : East.ChildSas.FirstOrDefault(c => c.InboundSpi == west.OutboundSpi)?.Cpu;
     }
-
-    private static IEnumerable<ChildSaStatus> All(GatewayStatus status) => status.Tunnels.SelectMany(t => t.ChildSas);
 
     /// <summary>What both dropped since an earlier sample, by name; what did not count is left out.</summary>
     public GatewayPair<IReadOnlyDictionary<string, long>> DropsSince(GatewaySample earlier)
@@ -35,11 +35,11 @@ internal sealed record GatewaySample(GatewayStatus West, GatewayStatus East)
 /// <summary>Turns what gateways say of their Child SAs into results.</summary>
 internal static class ChildSaResults
 {
-    /// <summary>The Child SAs now, their counters since an earlier status: those that were not there then counted from zero.</summary>
-    public static IReadOnlyList<ChildSaResult> Since(GatewayStatus? earlier, GatewayStatus now)
+    /// <summary>The Child SAs now, their counters since an earlier view: those that were not there then counted from zero.</summary>
+    public static IReadOnlyList<ChildSaResult> Since(GatewayView? earlier, GatewayView now)
     {
-        Dictionary<int, ChildSaStatus> before = All(earlier).ToDictionary(c => c.Number);
-        return [.. All(now).OrderBy(c => c.Number).Select(c => Difference(before.GetValueOrDefault(c.Number), c))];
+        Dictionary<int, ChildSa> before = (earlier?.ChildSas ?? []).ToDictionary(c => c.Number);
+        return [.. now.ChildSas.OrderBy(c => c.Number).Select(c => Difference(before.GetValueOrDefault(c.Number), c))];
     }
 
     /// <summary>Adds what the same Child SAs did in another repetition.</summary>
@@ -49,11 +49,7 @@ internal static class ChildSaResults
         return [.. b.Select(c => first.TryGetValue(c.Number, out ChildSaResult? other) ? Sum(other, c) : c)];
     }
 
-    public static string Spi(uint spi) => "0x" + spi.ToString("x8", CultureInfo.InvariantCulture);
-
-    private static IEnumerable<ChildSaStatus> All(GatewayStatus? status) => status?.Tunnels.SelectMany(t => t.ChildSas) ?? [];
-
-    private static ChildSaResult Difference(ChildSaStatus? before, ChildSaStatus now)
+    private static ChildSaResult Difference(ChildSa? before, ChildSa now)
     {
         // Rekeyed in between: the new SA began at zero.
         bool sameOut = before?.OutboundSpi == now.OutboundSpi, sameIn = before?.InboundSpi == now.InboundSpi;
@@ -62,8 +58,8 @@ internal static class ChildSaResults
             Number = now.Number,
             Cpu = now.Cpu,
             IsFallback = now.IsFallback,
-            Outbound = new(Spi(now.OutboundSpi), now.PacketsOut - (sameOut ? before!.PacketsOut : 0), now.BytesOut - (sameOut ? before!.BytesOut : 0)),
-            Inbound = new(Spi(now.InboundSpi), now.PacketsIn - (sameIn ? before!.PacketsIn : 0), now.BytesIn - (sameIn ? before!.BytesIn : 0)),
+            Outbound = new(now.OutboundSpi, now.PacketsOut - (sameOut ? before!.PacketsOut : 0), now.BytesOut - (sameOut ? before!.BytesOut : 0)),
+            Inbound = new(now.InboundSpi, now.PacketsIn - (sameIn ? before!.PacketsIn : 0), now.BytesIn - (sameIn ? before!.BytesIn : 0)),
             ReplayDrops = now.ReplayDrops - (sameIn ? before!.ReplayDrops : 0),
             IntegrityDrops = now.IntegrityDrops - (sameIn ? before!.IntegrityDrops : 0),
             OtherDrops = now.OtherDrops - (sameIn && sameOut ? before!.OtherDrops : 0),

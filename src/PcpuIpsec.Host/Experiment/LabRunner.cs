@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Security.Cryptography;
+using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
-using PcpuIpsec.Host.Control;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Lab;
 using PcpuIpsec.Measurement;
@@ -66,20 +66,20 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
         TrafficRun traffic = settings.Mode == IpsecMode.Tunnel
             ? new(network.Sunset, network.Sunrise, settings.Protocol, settings.Seconds)
             : new(network.West, network.East, settings.Protocol, settings.Seconds);
-        using Secret key = NewKey();
+        using PreSharedKey key = NewKey();
 
         network.AllowPlaintext();
         await RunsAsync(RunKind.Plaintext, traffic, null, cancellationToken);
         network.ForbidPlaintext();
 
-        await using (GatewayPairProcesses oneSa = await StartAsync(network, key, perCpu: false, cancellationToken))
+        await using (LabDaemonPair oneSa = await StartAsync(network, key, perCpu: false, cancellationToken))
         {
             await oneSa.ConnectAsync(Tunnel, _upTimeout, cancellationToken);
             await WarmUpAsync(traffic, cancellationToken);
             await RunsAsync(RunKind.OneSa, traffic, oneSa, cancellationToken);
         }
 
-        await using GatewayPairProcesses perCpu = await StartAsync(network, key, perCpu: true, cancellationToken);
+        await using LabDaemonPair perCpu = await StartAsync(network, key, perCpu: true, cancellationToken);
         SetUpResult setUp = await output.StepAsync("fallback and per-CPU Child SAs under a ping flood", 2, () => SetUpAsync(traffic, perCpu, cancellationToken));
         await WarmUpAsync(traffic, cancellationToken);
         await RunsAsync(RunKind.PerCpu, traffic, perCpu, cancellationToken);
@@ -104,7 +104,7 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
         };
     }
 
-    private async Task RunsAsync(RunKind kind, TrafficRun traffic, GatewayPairProcesses? gateways, CancellationToken cancellationToken)
+    private async Task RunsAsync(RunKind kind, TrafficRun traffic, LabDaemonPair? gateways, CancellationToken cancellationToken)
     {
         Func<Task<GatewaySample>>? sample = gateways is null ? null : () => gateways.SampleAsync(cancellationToken);
         foreach (int flows in settings.FlowCounts)
@@ -127,7 +127,7 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
             return true;
         });
 
-    private async Task<SetUpResult> SetUpAsync(TrafficRun traffic, GatewayPairProcesses gateways, CancellationToken cancellationToken)
+    private async Task<SetUpResult> SetUpAsync(TrafficRun traffic, LabDaemonPair gateways, CancellationToken cancellationToken)
     {
         await using PingFlood flood = PingFlood.Start(traffic.Source, traffic.Destination, settings.Cpus, _pingInterval);
         // Before the first SA: what is sent now must not get through, and is what the fallback then finds running.
@@ -136,7 +136,7 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
         await gateways.ConnectAsync(Tunnel, _upTimeout, cancellationToken);
         await gateways.WaitForChildSasAsync(Tunnel, _upTimeout, cancellationToken);
         DateTimeOffset allUp = DateTimeOffset.UtcNow;
-        DateTimeOffset fallbackUp = gateways.FallbackUp();
+        DateTimeOffset fallbackUp = await gateways.FallbackUpAsync(cancellationToken);
         await Task.Delay(800, cancellationToken);
         PingLoss loss = await flood.StopAsync(fallbackUp);
         GatewaySample sample = await gateways.SampleAsync(cancellationToken);
@@ -148,14 +148,16 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
             sample.ChildSasSince(null));
     }
 
-    private Task<GatewayPairProcesses> StartAsync(LabNetwork network, Secret key, bool perCpu, CancellationToken cancellationToken)
+    private Task<LabDaemonPair> StartAsync(LabNetwork network, PreSharedKey key, bool perCpu, CancellationToken cancellationToken)
         => output.StepAsync(perCpu ? "gateways with one Child SA per CPU" : "gateways with one Child SA", 2,
             async () =>
             {
-                GatewayPairProcesses gateways = await GatewayPairProcesses.StartAsync(
+                LabDaemonPair gateways = await LabDaemonPair.StartAsync(
                     network,
-                    Configuration(network.West, network.East, key, perCpu),
-                    Configuration(network.East, network.West, key, perCpu),
+                    settings.DataPlane,
+                    settings.Cpus,
+                    Definition(network.West, network.East, key, perCpu),
+                    Definition(network.East, network.West, key, perCpu),
                     cancellationToken);
                 // The kernel's IPsec takes what has a route; what must not leave in clear is held by now.
                 if (gateways.West.Initial.DataPlane == "kernel")
@@ -163,39 +165,31 @@ internal sealed class LabRunner(LabSettings settings, LabOutput output)
                 return gateways;
             });
 
-    private GatewayConfiguration Configuration(LabHost here, LabHost there, Secret key, bool perCpu) => new()
+    private TunnelDefinition Definition(LabHost here, LabHost there, PreSharedKey key, bool perCpu) => new()
     {
-        DataPlane = settings.DataPlane,
-        Cpus = settings.Cpus,
-        Tunnels =
-        [
-            new TunnelConfiguration
-            {
-                Name = Tunnel,
-                LocalAddress = here.Address.ToString(),
-                RemoteAddress = there.Address.ToString(),
-                PreSharedKey = key,
-                LocalSelectors = settings.Mode == IpsecMode.Tunnel ? [here.Red.Network.ToString()] : null,
-                RemoteSelectors = settings.Mode == IpsecMode.Tunnel ? [there.Red.Network.ToString()] : null,
-                Mode = settings.Mode,
-                IkeSuites = [IkeSuite],
-                EspSuites = [EspSuite],
-                PerCpu = perCpu ? new PerCpuOptions() : null,
-                ForceEncapsulation = settings.Encapsulation,
-                ReplayWindow = ReplayWindow,
-                // A rekey would start the counters of an SA anew in the middle of a run.
-                ChildRekeySeconds = 0,
-                IkeRekeySeconds = 0,
-            },
-        ],
+        Name = Tunnel,
+        LocalAddress = here.Address.ToString(),
+        RemoteAddress = there.Address.ToString(),
+        PreSharedKey = key,
+        LocalSelectors = settings.Mode == IpsecMode.Tunnel ? [here.Red.Network.ToString()] : null,
+        RemoteSelectors = settings.Mode == IpsecMode.Tunnel ? [there.Red.Network.ToString()] : null,
+        Mode = (TunnelMode)settings.Mode,
+        IkeSuites = [IkeSuite],
+        EspSuites = [EspSuite],
+        PerCpu = perCpu ? new PerCpuDefinition() : null,
+        ForceEncapsulation = settings.Encapsulation,
+        ReplayWindow = ReplayWindow,
+        // A rekey would start the counters of an SA anew in the middle of a run.
+        ChildRekeySeconds = 0,
+        IkeRekeySeconds = 0,
     };
 
-    private static Secret NewKey()
+    private static PreSharedKey NewKey()
     {
         Span<byte> random = stackalloc byte[32], text = stackalloc byte[44];
         RandomNumberGenerator.Fill(random);
         System.Buffers.Text.Base64.EncodeToUtf8(random, text, out _, out _);
-        Secret key = Secret.CopyOf(text);
+        PreSharedKey key = PreSharedKey.CopyOf(text);
         CryptographicOperations.ZeroMemory(random);
         CryptographicOperations.ZeroMemory(text);
         return key;

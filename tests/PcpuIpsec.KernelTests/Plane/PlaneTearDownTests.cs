@@ -1,13 +1,12 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Host;
-using PcpuIpsec.Host.Control;
-using PcpuIpsec.Host.Experiment;
 using PcpuIpsec.KernelTests.Guest;
 using PcpuIpsec.KernelTests.Kernel;
 using PcpuIpsec.Lab;
+using PcpuIpsec.Tests.Namespaces;
 
 namespace PcpuIpsec.KernelTests.Plane;
 
@@ -71,23 +70,22 @@ public sealed partial class PlaneTearDownTests
         uint[] before;
         LabCapture capture;
         UdpFlow flow;
-        await using (GatewayProcess west = await StartWestAsync(lab))
+        await using (TestDaemon west = await StartWestAsync(lab))
         {
             capture = await CaptureAsync(lab);
             flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 1, rate: 100);
-            await west.AskAsync("start", GatewayPair.Tunnel, _patience, CancellationToken.None);
+            await west.Client.StartTunnelAsync(GatewayPair.Tunnel).WaitAsync(_patience);
             await ArriveAsync(flow, 100);
             before = [.. (await KernelLab.SasAsync(lab.West)).Select(s => s.Spi)];
-            using Process process = Process.GetProcessById(west.Pid);
-            process.Kill();
+            await west.KillAsync();
         }
         await Task.Delay(TimeSpan.FromSeconds(1));
         Assert.Equal("5", lab.West.Namespace.GetSysctl(PlaneOnDemandTests.Expiry));
 
-        await using (GatewayProcess west = await StartWestAsync(lab))
+        await using (TestDaemon west = await StartWestAsync(lab))
         {
             Assert.Empty((await KernelLab.SasAsync(lab.West)).Where(s => s.Spi != 0).Select(s => s.Spi).Intersect(before));
-            await west.AskAsync("start", GatewayPair.Tunnel, _patience, CancellationToken.None);
+            await west.Client.StartTunnelAsync(GatewayPair.Tunnel).WaitAsync(_patience);
             await ArriveAsync(flow, 100);
         }
         await flow.StopAsync();
@@ -112,26 +110,20 @@ public sealed partial class PlaneTearDownTests
     private static Task<LabCapture> CaptureAsync(KernelLab lab)
         => lab.CaptureAsync(lab.West, "black", $"src net {lab.Sunset.Red.Network}", snapLength: 128);
 
-    private static async Task<GatewayProcess> StartWestAsync(KernelLab lab)
+    private static async Task<TestDaemon> StartWestAsync(KernelLab lab)
     {
-        using Secret key = Secret.CopyOf("the lab's own pre-shared key"u8);
-        return await GatewayProcess.StartAsync(lab.West, new GatewayConfiguration
+        TestDaemon west = await TestDaemon.StartAsync(lab.West, "--data-plane", "kernel");
+        await west.Client.CreateTunnelAsync(new TunnelDefinition
         {
-            DataPlane = DataPlaneKind.Kernel,
-            Tunnels =
-            [
-                new TunnelConfiguration
-                {
-                    Name = GatewayPair.Tunnel,
-                    LocalAddress = lab.West.Address.ToString(),
-                    RemoteAddress = lab.East.Address.ToString(),
-                    PreSharedKey = key,
-                    LocalSelectors = [lab.West.Red.Network.ToString()],
-                    RemoteSelectors = [lab.East.Red.Network.ToString()],
-                    PerCpu = new PerCpuOptions { OnDemand = true },
-                },
-            ],
-        }, CancellationToken.None);
+            Name = GatewayPair.Tunnel,
+            LocalAddress = lab.West.Address.ToString(),
+            RemoteAddress = lab.East.Address.ToString(),
+            PreSharedKey = PreSharedKey.CopyOf("the lab's own pre-shared key"u8),
+            LocalSelectors = [lab.West.Red.Network.ToString()],
+            RemoteSelectors = [lab.East.Red.Network.ToString()],
+            PerCpu = new PerCpuDefinition { OnDemand = true },
+        });
+        return west;
     }
 
     /// <summary>A state and a policy as another daemon has them.</summary>

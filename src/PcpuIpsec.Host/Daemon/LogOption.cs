@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Microsoft.Extensions.Logging;
 
-namespace PcpuIpsec.Host.Control;
+namespace PcpuIpsec.Host.Daemon;
 
 /// <summary><c>--log LEVEL</c>.</summary>
 internal static class LogOption
