@@ -6,6 +6,7 @@ namespace PcpuIpsec.Client;
 /// <summary>How both ends of the socket write and read.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    RespectNullableAnnotations = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TunnelDefinition))]
 [JsonSerializable(typeof(IReadOnlyList<Tunnel>))]
@@ -18,6 +19,7 @@ namespace PcpuIpsec.Client;
 [JsonSerializable(typeof(IReadOnlyList<XfrmState>))]
 [JsonSerializable(typeof(IReadOnlyList<XfrmPolicy>))]
 [JsonSerializable(typeof(IReadOnlyDictionary<string, long>))]
+[JsonSerializable(typeof(Lab))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(MoveRequest))]
 internal sealed partial class WireJson : JsonSerializerContext

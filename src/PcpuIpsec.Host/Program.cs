@@ -10,10 +10,10 @@ internal static class Program
 
     internal static async Task<int> RunAsync(string[] args)
     {
-        var root = new RootCommand("IPsec with one Child SA per CPU (RFC 9611)") { ServeVerb.Create(), LabVerb.Create(), ReleaseVerb.Create() };
+        var root = new RootCommand("IPsec with one Child SA per CPU (RFC 9611)") { ServeVerb.Create(), LabVerb.Create(), LabHostsVerb.Create(), ReleaseVerb.Create() };
         if (args.Length == 0)
         {
-            await Console.Error.WriteLineAsync("pcpu-ipsec: a verb is missing: serve, lab or release; pcpu-ipsec --help tells more.");
+            await Console.Error.WriteLineAsync("pcpu-ipsec: a verb is missing: serve, lab, lab-hosts or release; pcpu-ipsec --help tells more.");
             return 1;
         }
         ParseResult result = root.Parse(args);

@@ -13,8 +13,12 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
         AppDomain.CurrentDomain.ProcessExit -= Close;
-        DaemonSession.Close();
+        Close(null, EventArgs.Empty);
     }
 
-    private static void Close(object? sender, EventArgs e) => DaemonSession.Close();
+    private static void Close(object? sender, EventArgs e)
+    {
+        DaemonSession.Close();
+        SessionLabs.RemoveAll();
+    }
 }

@@ -38,6 +38,16 @@ Describe 'examples/gateway.ps1' {
     }
 }
 
+Describe 'examples/lab.ps1' {
+    It 'shows a Child SA for each CPU, and leaves nothing' {
+        $before = ip netns list | Out-String
+        $shown = & "$root/examples/lab.ps1"
+        @($shown | Where-Object { $_ -is [PcpuIpsec.Client.ChildSa] }).Count | Should -BeGreaterThan 1
+        ($shown | Where-Object { $_ -is [PcpuIpsec.PowerShell.TunnelCheckResult] }).Outcome | Should -Not -Contain 'Failure'
+        ip netns list | Out-String | Should -Be $before
+    }
+}
+
 Describe 'examples/ansible' {
     It 'reports changed the first time and ok the second' -Skip:(-not $ansible) {
         $key = "$($lab.Folder)/ansible.key"

@@ -6,7 +6,7 @@ using PcpuIpsec.Lab;
 
 namespace PcpuIpsec.Host.Experiment;
 
-/// <summary>A daemon of the lab in a process and a namespace of its own, with one tunnel.</summary>
+/// <summary>A daemon of the lab in a process and a namespace of its own.</summary>
 internal sealed class LabDaemon : IAsyncDisposable
 {
     // Emulated CPUs of a busy host took half a minute for one, and there are two at once.
@@ -40,15 +40,16 @@ internal sealed class LabDaemon : IAsyncDisposable
     /// <summary>The daemon as it was when it was ready.</summary>
     public DaemonInfo Initial { get; private set; } = null!;
 
-    /// <summary>Starts the daemon and declares the tunnel: its traffic is held then.</summary>
-    public static async Task<LabDaemon> StartAsync(LabHost host, DataPlaneKind plane, IReadOnlyList<int> cpus, TunnelDefinition tunnel, CancellationToken cancellationToken)
+    /// <summary>Starts the daemon and declares the tunnel, where one is given: its traffic is held then.</summary>
+    public static async Task<LabDaemon> StartAsync(LabHost host, DataPlaneKind plane, IReadOnlyList<int> cpus, TunnelDefinition? tunnel, CancellationToken cancellationToken)
     {
         var daemon = new LabDaemon(host, plane, cpus);
         try
         {
             await daemon.WaitAsync(cancellationToken);
             daemon.Initial = await daemon.AskAsync((client, stop) => client.GetInfoAsync(stop), _readyTimeout, cancellationToken);
-            await daemon.AskAsync((client, stop) => client.CreateTunnelAsync(tunnel, stop), _readyTimeout, cancellationToken);
+            if (tunnel is not null)
+                await daemon.AskAsync((client, stop) => client.CreateTunnelAsync(tunnel, stop), _readyTimeout, cancellationToken);
             return daemon;
         }
         catch

@@ -16,10 +16,10 @@ public sealed class PlaneDaemonTests
         await east.Client.CreateTunnelAsync(Definition(lab.East, lab.West));
         await west.Client.CreateTunnelAsync(Definition(lab.West, lab.East));
         await west.Client.StartTunnelAsync("lab", allChildSas: true);
+        await KernelHasTheDaemonsAsync(west);
         IReadOnlyList<XfrmState> states = await west.Client.GetXfrmStatesAsync();
-        int cpus = (await west.Client.GetInfoAsync()).Cpus.Count;
-        Assert.Equal(2 * (cpus + 1), states.Count(s => s.Tunnel == "lab"));
-        Assert.Equal(Enumerable.Range(0, cpus), states.Where(s => s is { Direction: "out", Cpu: not null }).Select(s => s.Cpu!.Value).Order());
+        Assert.All(states, s => Assert.Equal("lab", s.Tunnel));
+        Assert.Equal((await west.Client.GetInfoAsync()).Cpus, states.Where(s => s is { Direction: "out", Cpu: not null }).Select(s => s.Cpu!.Value).Distinct().Order());
         Assert.All(await west.Client.GetXfrmPoliciesAsync(), p => Assert.True(p.Tunnel is null or "lab"));
 
         await using UdpFlow flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 1, rate: 100);
@@ -32,14 +32,19 @@ public sealed class PlaneDaemonTests
         await west.StartAsync();
         Assert.Equal("lab", Assert.Single(await west.Client.GetTunnelsAsync()).Name);
         await west.Client.StartTunnelAsync("lab", allChildSas: true);
-        IReadOnlyList<ChildSa> children = await west.Client.GetChildSasAsync();
-        Assert.Equal(
-            children.SelectMany(c => (string[])[c.InboundSpi, c.OutboundSpi]).Order(),
-            (await west.Client.GetXfrmStatesAsync()).Where(s => s.Spi != "0x00000000").Select(s => s.Spi).Order());
+        await KernelHasTheDaemonsAsync(west);
 
         Assert.Equal(0, await west.StopAsync());
         Assert.DoesNotContain(await KernelLab.SasAsync(lab.West), s => s.Spi != 0);
     }
+
+    /// <summary>The kernel's states are those of the daemon's Child SAs, and no others. What both ends began at once takes a moment to settle.</summary>
+    private static Task KernelHasTheDaemonsAsync(TestDaemon daemon) => PlaneWait.UntilAsync(async () =>
+    {
+        string[] said = [.. (await daemon.Client.GetChildSasAsync()).SelectMany(c => c.OutboundInstalled ? (string[])[c.InboundSpi, c.OutboundSpi] : [c.InboundSpi]).Order()];
+        string[] there = [.. (await daemon.Client.GetXfrmStatesAsync()).Where(s => s.Spi != "0x00000000").Select(s => s.Spi).Order()];
+        return said.SequenceEqual(there) ? null : $"the daemon tells of {string.Join(' ', said)}, and the kernel has {string.Join(' ', there)}";
+    });
 
     private static TunnelDefinition Definition(LabHost here, LabHost there) => new()
     {

@@ -141,6 +141,8 @@ public sealed class DaemonApiTests
     [InlineData("POST", "v1/tunnels", """{"name":"a","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2"}""", 400, "invalid-option", "preSharedKey, preSharedKeyFile and preSharedKeyCredential: none is given; allowed is one of them")]
     [InlineData("POST", "v1/tunnels", """{"name":"a","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKey":"k","childRekeySeconds":1e300}""", 400, "invalid-option", "ChildRekeySeconds: '1E+300' is not allowed; allowed is seconds from 0 to 1000000000")]
     [InlineData("POST", "v1/tunnels", """{"name":"a","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKey":"k","localSelectors":[null]}""", 400, "invalid-option", "LocalSelectors: 'null' is not allowed; allowed is text in each place")]
+    [InlineData("POST", "v1/tunnels", """{"name":null,"localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKey":"k"}""", 400, "invalid-option", "The JSON has a value that is not allowed at $")]
+    [InlineData("POST", "v1/tunnels", """{"name":"a","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKey":"k","xfrmInterface":{"name":null}}""", 400, "invalid-option", "The JSON has a value that is not allowed at $")]
     [InlineData("POST", "v1/tunnels", """{"name":"../a","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKey":"k"}""", 400, "invalid-option", "Name: '../a'")]
     [InlineData("POST", "v1/tunnels", """{"name":"a","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKeyFile":"x"}""", 400, "invalid-option", "preSharedKeyFile: 'x' is relative; allowed is an absolute path")]
     public async Task What_is_wrong_is_told_by_problem_details(string method, string path, string? body, int status, string error, string detail)

@@ -31,8 +31,8 @@ public sealed class CmdletContractTests
         Assert.Matches("^(Pcpu|Xfrm)[A-Z][A-Za-z]*[^s]$", noun);
         Assert.NotNull(Find(type, "OutputTypeAttribute"));
         Assert.Equal(!_readingVerbs.Contains(verb), Named(cmdlet, "SupportsShouldProcess") is true);
-        // ConfirmImpact.High
-        if (verb == "Remove")
+        // ConfirmImpact.High: traffic goes in clear then.
+        if (name == "RemovePcpuTunnel")
             Assert.Equal(3, Named(cmdlet, "ConfirmImpact"));
     }
 

@@ -1,0 +1,78 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.PowerShell;
+
+/// <summary>A pcpu-ipsec of this session's own. It ends when its standard input does, so also where the session is killed.</summary>
+internal sealed class SessionProgram : IDisposable
+{
+    private const string Program = "pcpu-ipsec";
+    private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(15);
+
+    private readonly Process _process;
+    private readonly StringBuilder _said = new();
+
+    /// <param name="what">What is started, for people.</param>
+    /// <param name="arguments">The verb and its options.</param>
+    public SessionProgram(string what, IEnumerable<string> arguments)
+    {
+        if (!Environment.IsPrivilegedProcess)
+            throw new DaemonException(DaemonException.Unreachable, $"{what} needs root: sudo pwsh.");
+        var start = new ProcessStartInfo(Find(what), arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        try
+        {
+            _process = Process.Start(start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new DaemonException(DaemonException.Unreachable, $"{what} could not be started: {e.Message}", e);
+        }
+        _process.ErrorDataReceived += (_, e) =>
+        {
+            lock (_said)
+                _said.AppendLine(e.Data);
+        };
+        _process.BeginErrorReadLine();
+    }
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>What it wrote to standard error.</summary>
+    public string Said
+    {
+        get
+        {
+            lock (_said)
+                return _said.ToString().Trim();
+        }
+    }
+
+    /// <summary>The next line of its standard output; null at its end.</summary>
+    public ValueTask<string?> ReadLineAsync(CancellationToken cancellationToken) => _process.StandardOutput.ReadLineAsync(cancellationToken);
+
+    public void Dispose()
+    {
+        try
+        {
+            _process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended before us.
+        }
+        if (!_process.WaitForExit(_stopTimeout))
+            _process.Kill();
+        _process.Dispose();
+    }
+
+    /// <summary>The module's own, else the one that the host has.</summary>
+    private static string Find(string what)
+    {
+        string module = Path.GetDirectoryName(typeof(SessionProgram).Assembly.Location)!;
+        string[] folders = [Path.Combine(module, "..", "bin"), "/usr/lib/pcpu-ipsec", .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)];
+        return folders.Select(f => Path.GetFullPath(Path.Combine(f, Program))).FirstOrDefault(File.Exists)
+            ?? throw new DaemonException(DaemonException.Unreachable, $"{what} needs the program {Program}, which is neither in the module nor in PATH.");
+    }
+}
