@@ -50,7 +50,12 @@ function Test-Module {
 function New-ModulePackage {
     Build-Module -SelfContained
     $version = (Import-PowerShellDataFile "$module/PcpuIpsec.psd1").ModuleVersion
-    Compress-Archive $module (Join-Path $PSScriptRoot "out/PcpuIpsec.$version.zip") -Force
+    $archive = Join-Path $PSScriptRoot "out/PcpuIpsec.$version.zip"
+    if (Test-Path $archive) {
+        Remove-Item $archive
+    }
+    # With the modes of files, which Compress-Archive leaves out.
+    [System.IO.Compression.ZipFile]::CreateFromDirectory($module, $archive, 'Optimal', $true)
 }
 
 switch ($Task) {

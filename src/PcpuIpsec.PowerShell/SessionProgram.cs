@@ -20,7 +20,11 @@ internal sealed class SessionProgram : IDisposable
     {
         if (!Environment.IsPrivilegedProcess)
             throw new DaemonException(DaemonException.Unreachable, $"{what} needs root: sudo pwsh.");
-        var start = new ProcessStartInfo(Find(what), arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        string program = Find(what);
+        // A gallery's packages carry no modes.
+        if (program.StartsWith(ModuleFolder, StringComparison.Ordinal) && (File.GetUnixFileMode(program) & UnixFileMode.UserExecute) == 0)
+            File.SetUnixFileMode(program, File.GetUnixFileMode(program) | UnixFileMode.UserExecute);
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         try
         {
             _process = Process.Start(start)!;
@@ -36,6 +40,8 @@ internal sealed class SessionProgram : IDisposable
         };
         _process.BeginErrorReadLine();
     }
+
+    private static string ModuleFolder { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(SessionProgram).Assembly.Location)!, ".."));
 
     public bool HasExited => _process.HasExited;
 
@@ -70,8 +76,7 @@ internal sealed class SessionProgram : IDisposable
     /// <summary>The module's own, else the one that the host has.</summary>
     private static string Find(string what)
     {
-        string module = Path.GetDirectoryName(typeof(SessionProgram).Assembly.Location)!;
-        string[] folders = [Path.Combine(module, "..", "bin"), "/usr/lib/pcpu-ipsec", .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)];
+        string[] folders = [Path.Combine(ModuleFolder, "bin"), "/usr/lib/pcpu-ipsec", .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)];
         return folders.Select(f => Path.GetFullPath(Path.Combine(f, Program))).FirstOrDefault(File.Exists)
             ?? throw new DaemonException(DaemonException.Unreachable, $"{what} needs the program {Program}, which is neither in the module nor in PATH.");
     }
