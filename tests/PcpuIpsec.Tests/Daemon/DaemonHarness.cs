@@ -49,8 +49,19 @@ internal sealed class DaemonHarness : IAsyncDisposable
         var harness = new DaemonHarness();
         Directory.CreateDirectory(harness.TunnelsFolder);
         before?.Invoke(harness);
-        await harness.StartDaemonAsync();
-        return harness;
+        try
+        {
+            await harness.StartDaemonAsync();
+            return harness;
+        }
+        catch
+        {
+            // How it failed to start is what the test is about, and is on its way.
+            harness._stop?.Dispose();
+            harness._stop = null;
+            await harness.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>A tunnel on loopback.</summary>
