@@ -55,7 +55,7 @@ public sealed partial class IpsecGateway
     private static async ValueTask RemoveSasAsync(IDataPlane plane, IkeConnection connection)
     {
         foreach (SaCounters sa in plane.ReadSaCounters().Where(sa => sa.Connection == connection.Name))
-            await plane.RemoveAsync(sa.Direction, sa.Spi, sa.Direction == SaDirection.Inbound ? connection.LocalAddress : connection.RemoteAddress, CancellationToken.None);
+            await plane.RemoveAsync(connection.Name, sa.Direction, sa.Spi, sa.Direction == SaDirection.Inbound ? connection.LocalAddress : connection.RemoteAddress, CancellationToken.None);
     }
 
     private async Task HoldInsteadAsync(ValidatedTunnel old, ValidatedTunnel fresh)
