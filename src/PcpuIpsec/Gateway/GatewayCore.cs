@@ -327,8 +327,11 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
         return new Group(children, cpus);
     }
 
-    Placement IResourceKeeper.Place(string connection)
-        => _groups.TryGetValue(connection, out Group? group) ? group.Children.Place(Now) : new Placement(Refused: true, Cpu: null);
+    // A session that is about to go, both ends having begun at once, gets no place that one of the group's own would wait for.
+    Placement IResourceKeeper.Place(string connection, IkeSession session)
+        => !_groups.TryGetValue(connection, out Group? group) ? new Placement(Refused: true, Cpu: null)
+            : group.Session == session ? group.Children.Place(Now)
+            : new Placement(Refused: true, Cpu: null, Temporary: true);
 
     void IResourceKeeper.PlacementFailed(string connection, Placement placement)
     {

@@ -20,7 +20,7 @@ internal sealed record CoreLimits
 internal interface IResourceKeeper
 {
     /// <summary>The peer wants one more Child SA.</summary>
-    Placement Place(string connection);
+    Placement Place(string connection, IkeSession session);
 
     /// <summary>A place that was given is not used.</summary>
     void PlacementFailed(string connection, Placement placement);
@@ -337,7 +337,7 @@ internal sealed class IkeEngine
             _responding.Remove((sa.SpiI, source));
     }
 
-    public Placement Place(IkeConnection connection) => _keeper.Place(connection.Name);
+    public Placement Place(IkeConnection connection, IkeSession session) => _keeper.Place(connection.Name, session);
 
     public void PlacementFailed(IkeConnection connection, Placement placement) => _keeper.PlacementFailed(connection.Name, placement);
 

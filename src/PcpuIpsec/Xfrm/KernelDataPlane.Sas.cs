@@ -249,12 +249,7 @@ internal sealed partial class KernelDataPlane
             foreach (XfrmPolicy policy in waiting)
                 _xfrm.UpdatePolicy(policy with { Action = XfrmPolicyAction.Block });
             _xfrm.AddState(state, sa.Suite, sa.EncryptionKey.Span, sa.IntegrityKey.Span);
-            return _host.Remember(state);
-        }
-        catch (Exception e) when (e is SocketException or PcpuIpsecException { Error: PcpuIpsecError.HostUnable } and not NetlinkException)
-        {
-            KernelPlaneLog.NotRemembered(_options.Logger, sa.Spi, sa.Connection, e.Message);
-            return null;
+            return Remember(state, sa.Connection);
         }
         finally
         {
@@ -263,6 +258,19 @@ internal sealed partial class KernelDataPlane
                 foreach (XfrmPolicy policy in waiting)
                     Write(connection, policy);
             });
+        }
+    }
+
+    private IDisposable? Remember(XfrmState fallback, string connection)
+    {
+        try
+        {
+            return _host.Remember(fallback);
+        }
+        catch (Exception e) when (e is SocketException or PcpuIpsecException)
+        {
+            KernelPlaneLog.NotRemembered(_options.Logger, fallback.Spi, connection, e.Message);
+            return null;
         }
     }
 

@@ -285,7 +285,7 @@ internal static class CreateChildSa
         bool placed = !isFallback;
         if (placed)
         {
-            placement = sa.Engine.Place(sa.Connection);
+            placement = sa.Engine.Place(sa.Connection, session);
             if (placement.Refused)
                 throw new ExchangeFailure(PcpuIpsecError.TrafficSelectorsUnacceptable, "the limit of Child SAs is reached", placement.Temporary ? NotifyType.TEMPORARY_FAILURE : resourceInfo is not null ? NotifyType.TS_MAX_QUEUE : NotifyType.NO_ADDITIONAL_SAS);
         }
