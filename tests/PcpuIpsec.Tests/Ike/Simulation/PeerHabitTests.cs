@@ -3,6 +3,7 @@ using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Exchanges;
 using PcpuIpsec.Ike.Messages;
 using PcpuIpsec.Ike.Proposals;
+using PcpuIpsec.Resources;
 
 namespace PcpuIpsec.Tests.Ike.Simulation;
 
@@ -29,6 +30,18 @@ public class PeerHabitTests
         Assert.Equal([_eastNet], answer.OfType<TsPayload>().Single(t => t.Type == PayloadType.TSi).Selectors);
         Assert.Equal([_westNet], answer.OfType<TsPayload>().Single(t => t.Type == PayloadType.TSr).Selectors);
         Assert.Equal(0, simulation.West.Children[1].Cpu);
+    }
+
+    [Fact]
+    public void A_session_that_goes_because_both_ends_began_at_once_takes_no_CPU_s_place()
+    {
+        (Simulation simulation, _) = Connect();
+        IResourceKeeper keeper = simulation.West.Core;
+        IkeSession current = simulation.West.Core.Engine.Find("lab")!.Current!;
+
+        Assert.Equal(new Placement(Refused: true, Cpu: null, Temporary: true), keeper.Place("lab", new IkeSession(current.Current)));
+
+        Assert.Equal(0, keeper.Place("lab", current).Cpu);
     }
 
     [Fact]
