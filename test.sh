@@ -95,8 +95,8 @@ test_in_vm() {
 test_cmdlets() {
   local log="$root/artifacts/pester.log" code=0 summary
   say "Testing the cmdlets in pwsh"
-  timeout --foreground --kill-after=10 900 env NO_COLOR=1 pwsh -NoProfile -File build.ps1 Build, Test >"$log" 2>&1 9>&- || code=$?
-  summary="$(grep -E '^Tests Passed: ' "$log" | tail -n 1)"
+  timeout --foreground --kill-after=10 900 env NO_COLOR=1 pwsh -NoProfile -Command "./build.ps1 Build, Test" >"$log" 2>&1 9>&- || code=$?
+  summary="$(grep -E '^Tests Passed: ' "$log" | tail -n 1 || true)"
   read -r _ _ p _ f _ s _ <<<"${summary//,/}" || true
   passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0})) skipped=$((skipped + ${s:-0}))
   if [ "$code" -ne 0 ]; then
