@@ -45,7 +45,7 @@ public sealed partial class DaemonClient
         {
             return await items.MoveNextAsync().ConfigureAwait(false);
         }
-        catch (Exception e) when (e is HttpIOException or IOException)
+        catch (IOException)
         {
             return false;
         }

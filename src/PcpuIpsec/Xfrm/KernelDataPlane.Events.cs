@@ -1,6 +1,7 @@
 using System.Net;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
 
 namespace PcpuIpsec.Xfrm;
@@ -232,11 +233,12 @@ internal sealed partial class KernelDataPlane
         if (!expire.Hard && (sa.SoftReported || (sa.Direction == SaDirection.Inbound && !IsReached(sa.State.Limits, expire.State.Counters))))
             return;
         sa.SoftReported = true;
+        // First: what the kernel may refuse must not keep it from being told.
+        _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, expire.Hard));
         if (expire.Hard)
             Gone(sa);
         else if (sa.Direction == SaDirection.Outbound)
             KeepAlive(sa);
-        _events.Writer.TryWrite(new SaExpired(sa.Direction, sa.State.Spi, sa.State.Destination, expire.Hard));
     }
 
     /// <summary>
@@ -417,8 +419,19 @@ internal sealed partial class KernelDataPlane
             Flags = fallback.State.Flags & ~XfrmStateFlags.AfUnspec,
             Limits = XfrmLimits.None,
         };
-        WithoutKeys(fallback.Suite, (encryption, integrity) => _xfrm.AddState(standIn, fallback.Suite, encryption, integrity));
+        try
+        {
+            Add();
+        }
+        catch (NetlinkException e) when (e.Errno == Libc.EEXIST)
+        {
+            // A process that was killed here left it, perhaps of a tunnel that nobody has any more.
+            _xfrm.DeleteState(standIn.Id);
+            Add();
+        }
         _xfrm.DeleteState(standIn.Id);
+
+        void Add() => WithoutKeys(fallback.Suite, (encryption, integrity) => _xfrm.AddState(standIn, fallback.Suite, encryption, integrity));
     }
 
     private void TakeBackAll(KernelConnection connection)

@@ -138,6 +138,27 @@ public class KernelPlaneRecoveryTests
     }
 
     [Fact]
+    public async Task A_stand_in_that_a_killed_process_left_is_taken_away()
+    {
+        const int Eexist = 17;
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.InstallAsync(cpu: null, 1);
+        bool isLeft = true;
+        bench.Kernel.Refuse = line =>
+        {
+            bool refused = isLeft && line.StartsWith("add sa out 000000ff", StringComparison.Ordinal);
+            isLeft &= !refused;
+            return refused ? Eexist : 0;
+        };
+        bench.Kernel.Journal.Clear();
+
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 2, cpu: 1), default);
+
+        Assert.Contains("add sa out 000000ff added at 999999999 s", bench.Kernel.Journal);
+        Assert.Equal("del sa 000000ff", bench.Kernel.Journal[^1]);
+    }
+
+    [Fact]
     public async Task A_socket_that_the_process_may_not_open_costs_no_fallback()
     {
         await using KernelPlaneBench bench = await HoldAsync();
