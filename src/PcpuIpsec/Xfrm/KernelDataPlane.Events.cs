@@ -18,6 +18,7 @@ internal sealed partial class KernelDataPlane
     public const string LostToAcquires = "LostToAcquires";
 
     private static readonly TimeSpan _retryPause = TimeSpan.FromSeconds(1);
+    private static readonly IPAddress _allNodes = IPAddress.Parse("ff02::1");
 
     private int _armed;
     private long _lost;
@@ -411,7 +412,8 @@ internal sealed partial class KernelDataPlane
     /// <summary>For a moment a state like the fallback, whose selector no packet has: there is no sender of that name.</summary>
     private void StandInFor(InstalledSa fallback)
     {
-        XfrmPrefix nobody = XfrmPrefix.Host(IPAddress.Broadcast);
+        // Of the outer family, which transport mode demands (__xfrm_init_state).
+        XfrmPrefix nobody = XfrmPrefix.Host(XfrmAddress.FamilyOf(fallback.State.Destination) == XfrmAddress.IPv6 ? _allNodes : IPAddress.Broadcast);
         XfrmState standIn = fallback.State with
         {
             Spi = KernelIds.StandInSpi,

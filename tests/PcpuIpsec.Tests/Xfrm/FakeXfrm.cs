@@ -13,7 +13,7 @@ namespace PcpuIpsec.Tests.Xfrm;
 /// </summary>
 internal sealed class FakeXfrm : INetlinkTransport
 {
-    private const int Enoent = 2, Esrch = 3, Eexist = 17;
+    private const int Enoent = 2, Esrch = 3, Eexist = 17, Eprotonosupport = 93;
 
     private readonly Queue<byte[]> _answers = new();
     private readonly List<(XfrmPolicy Policy, byte[] Payload)> _policies = [];
@@ -147,6 +147,9 @@ internal sealed class FakeXfrm : INetlinkTransport
         }
         var added = new FakeState(payload, addedAt);
         XfrmState state = added.State;
+        // __xfrm_init_state: "Only tunnel modes can accommodate a change of family".
+        if (state is { Mode: XfrmMode.Transport, Selector.Family: var family } && family != XfrmAddress.FamilyOf(state.Destination))
+            return Eprotonosupport;
         int there = _states.FindIndex(s => s.State.Id == state.Id);
         if (there < 0 && type == XfrmMessageType.UpdSa)
             return Esrch;

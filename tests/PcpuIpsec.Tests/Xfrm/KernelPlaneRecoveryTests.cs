@@ -114,6 +114,32 @@ public class KernelPlaneRecoveryTests
         Assert.Equal(["add sa out 0e000002 cpu 1", "add sa out 000000ff added at 999999999 s", "del sa 000000ff"], bench.Kernel.TakeJournal());
     }
 
+    [Fact]
+    public async Task In_transport_mode_of_IPv6_that_state_is_one_that_the_kernel_takes_and_nothing_is_tried_again()
+    {
+        IPAddress here = IPAddress.Parse("2001:db8::1"), there = IPAddress.Parse("2001:db8::2");
+        TrafficPolicy policy = Policy(local: "2001:db8::1", remote: "2001:db8::2") with { Mode = IpsecMode.Transport, LocalAddress = here, RemoteAddress = there };
+        await using KernelPlaneBench bench = Create();
+        await bench.Plane.HoldAsync(policy, default);
+        await bench.Plane.InstallAsync(InTransport(PeerSpi + 1, cpu: null), default);
+        bench.Kernel.Journal.Clear();
+
+        await bench.Plane.InstallAsync(InTransport(PeerSpi + 2, cpu: 1), default);
+
+        Assert.Equal(["add sa out 0e000002 cpu 1", "add sa out 000000ff added at 999999999 s", "del sa 000000ff"], bench.Kernel.TakeJournal());
+        bench.Clock.Advance(_pause);
+        Assert.Empty(bench.Kernel.Journal);
+
+        SaInstallation InTransport(uint spi, int? cpu) => Outbound(spi, cpu) with
+        {
+            Mode = IpsecMode.Transport,
+            Source = here,
+            Destination = there,
+            LocalSelectors = policy.LocalSelectors,
+            RemoteSelectors = policy.RemoteSelectors,
+        };
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
