@@ -19,7 +19,7 @@ internal static class KernelBackstops
     /// <param name="interfaceIndex">Its interface; null while there is none: nothing is let into it.</param>
     public static IReadOnlyList<XfrmPolicy> Of(TrafficPolicy policy, int? interfaceIndex)
     {
-        List<XfrmSelector> outbound = KernelPolicies.OutboundSelectors(policy.LocalSelectors, policy.RemoteSelectors);
+        List<XfrmSelector> outbound = [.. KernelPolicies.OutboundSelectors(policy.LocalSelectors, policy.RemoteSelectors)];
         List<XfrmPolicy> backstops = [.. Fragments(policy, outbound)];
         if (policy.Interface is not null)
             backstops.AddRange(BesideInterface(policy, outbound, interfaceIndex));

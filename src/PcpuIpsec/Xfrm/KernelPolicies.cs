@@ -18,7 +18,7 @@ internal static class KernelPolicies
     /// </summary>
     public static IReadOnlyList<XfrmPolicy> Of(TrafficPolicy policy)
     {
-        List<XfrmSelector> outbound = OutboundSelectors(policy.LocalSelectors, policy.RemoteSelectors);
+        List<XfrmSelector> outbound = [.. OutboundSelectors(policy.LocalSelectors, policy.RemoteSelectors).Take(PoliciesAtMost + 1)];
         XfrmTemplate leaving = new()
         {
             Source = policy.LocalAddress,
@@ -33,7 +33,7 @@ internal static class KernelPolicies
         if (count > PoliciesAtMost)
         {
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
-                $"LocalSelectors and RemoteSelectors of '{policy.Connection}' make {count} policies of the kernel's (prefixes and ports under masks, for each direction); allowed are {PoliciesAtMost}: fewer selectors, or ranges that are whole prefixes");
+                $"LocalSelectors and RemoteSelectors of '{policy.Connection}' make more than {PoliciesAtMost} policies of the kernel's (prefixes and ports under masks, for each direction): allowed are fewer selectors, or ranges that are whole prefixes");
         }
 
         List<XfrmPolicy> policies = new(count);
@@ -57,11 +57,10 @@ internal static class KernelPolicies
         uint[] discardIds = policy.InterfaceId == 0 ? [0] : [0, policy.InterfaceId];
         List<XfrmPolicy> exceptions =
         [
-            .. Both(policy.Bypass, XfrmPolicyAction.Allow, [0]),
-            .. Both(policy.Discard, XfrmPolicyAction.Block, discardIds),
+            .. Both(policy.Bypass, XfrmPolicyAction.Allow, [0]).Concat(Both(policy.Discard, XfrmPolicyAction.Block, discardIds)).Take(PoliciesAtMost + 1),
         ];
         if (exceptions.Count > PoliciesAtMost)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Bypass and Discard of '{policy.Connection}' make {exceptions.Count} policies of the kernel's; allowed are {PoliciesAtMost}: fewer selectors, or ranges that are whole prefixes");
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Bypass and Discard of '{policy.Connection}' make more than {PoliciesAtMost} policies of the kernel's: allowed are fewer selectors, or ranges that are whole prefixes");
         return exceptions;
 
         IEnumerable<XfrmPolicy> Both(IReadOnlyList<SelectorPair> pairs, XfrmPolicyAction action, uint[] interfaceIds)
@@ -127,10 +126,10 @@ internal static class KernelPolicies
         => policy.LocalSelectors.Any(MayBeNeighborDiscovery) && policy.RemoteSelectors.Any(MayBeNeighborDiscovery);
 
     /// <summary>
-    /// From ours to the peer's, each once. OPAQUE ports, which the kernel cannot tell apart, become any: held too much rather
-    /// than too little.
+    /// From ours to the peer's, each once; take no more than are needed. OPAQUE ports, which the kernel cannot tell apart, become
+    /// any: held too much rather than too little.
     /// </summary>
-    public static List<XfrmSelector> OutboundSelectors(IReadOnlyList<TrafficSelector> locals, IReadOnlyList<TrafficSelector> remotes)
+    public static IEnumerable<XfrmSelector> OutboundSelectors(IReadOnlyList<TrafficSelector> locals, IReadOnlyList<TrafficSelector> remotes)
         => XfrmSelectors.Cover(locals.Select(WithoutOpaque), [.. remotes.Select(WithoutOpaque)]);
 
     /// <summary>The same packets' way back; the kernel reads an ICMP packet's type as its source port whichever way it goes.</summary>

@@ -82,7 +82,7 @@ internal static class KernelStates
     {
         if (TrafficSelector.SameAs(sa.LocalSelectors, policy.LocalSelectors) && TrafficSelector.SameAs(sa.RemoteSelectors, policy.RemoteSelectors))
             return null;
-        List<XfrmSelector> selectors = KernelPolicies.OutboundSelectors(sa.LocalSelectors, sa.RemoteSelectors);
-        return selectors.Count == 1 ? selectors[0] : null;
+        XfrmSelector[] selectors = [.. KernelPolicies.OutboundSelectors(sa.LocalSelectors, sa.RemoteSelectors).Take(2)];
+        return selectors is [var only] ? only : null;
     }
 }

@@ -35,9 +35,12 @@ internal static class XfrmSelectors
             };
     }
 
-    /// <summary>As <see cref="Cover(TrafficSelector, TrafficSelector)"/>, for each of the sources to each of the destinations.</summary>
-    public static List<XfrmSelector> Cover(IEnumerable<TrafficSelector> sources, IReadOnlyList<TrafficSelector> destinations)
-        => [.. sources.SelectMany(source => destinations.SelectMany(destination => Cover(source, destination))).Distinct()];
+    /// <summary>
+    /// As <see cref="Cover(TrafficSelector, TrafficSelector)"/>, for each of the sources to each of the destinations. Made while
+    /// they are asked for: two ranges of addresses and ports alone can be millions.
+    /// </summary>
+    public static IEnumerable<XfrmSelector> Cover(IEnumerable<TrafficSelector> sources, IReadOnlyList<TrafficSelector> destinations)
+        => sources.SelectMany(source => destinations.SelectMany(destination => Cover(source, destination))).Distinct();
 
     private static XfrmPrefix Prefix((IPAddress Prefix, int Length) prefix) => new(prefix.Prefix, prefix.Length);
 

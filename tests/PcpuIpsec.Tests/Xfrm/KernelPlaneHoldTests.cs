@@ -200,5 +200,12 @@ public class KernelPlaneHoldTests
         PcpuIpsecException e = await Assert.ThrowsAsync<PcpuIpsecException>(async () => await bench.Plane.HoldAsync(wide, default));
         Assert.Contains("4096", e.Message);
         Assert.Empty(bench.Kernel.Journal);
+
+        // 810,000 for each direction: not one more is made than tells that there are too many.
+        wide = wide with { LocalSelectors = [TrafficSelector.Parse("10.1.0.1-10.1.255.254[tcp/1-65534]")] };
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Throws<PcpuIpsecException>(() => KernelPolicies.Of(wide));
+        Assert.Throws<PcpuIpsecException>(() => KernelPolicies.ExceptionsOf(Policy() with { Bypass = [new SelectorPair(wide.LocalSelectors, wide.RemoteSelectors)] }));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 32 << 20);
     }
 }

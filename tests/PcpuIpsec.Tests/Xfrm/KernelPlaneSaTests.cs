@@ -155,6 +155,21 @@ public class KernelPlaneSaTests
     }
 
     [Fact]
+    public void What_a_peer_narrows_to_costs_no_more_than_the_one_selector_that_a_state_has_room_for()
+    {
+        // 14 prefixes and 30 masks of ports on each side.
+        SaInstallation sa = Outbound(PeerSpi) with
+        {
+            LocalSelectors = [TrafficSelector.Parse("10.1.0.1-10.1.0.254[tcp/1-65534]")],
+            RemoteSelectors = [TrafficSelector.Parse("10.2.0.1-10.2.0.254[tcp/1-65534]")],
+        };
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        XfrmState state = KernelStates.Of(sa, Policy(), new KernelSupport(Direction: true, PerCpu: true), addedAt: null, DateTimeOffset.UnixEpoch);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+        Assert.Null(state.Selector);
+    }
+
+    [Fact]
     public async Task A_port_of_ESP_in_UDP_is_changed_in_place_without_the_key_and_an_address_is_not()
     {
         await using KernelPlaneBench bench = await HoldAsync();
