@@ -42,9 +42,12 @@ internal sealed partial class KernelDataPlane
                     if (before.Count > 0)
                         KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
                 }
+                bool wasOnDemand = known.Policy.AcquirePerCpu;
                 (known.Policy, known.Policies, known.Exceptions, known.Backstops) = (policy, protecting, exceptions, backstops);
                 if (policy.AcquirePerCpu)
                     LowerAcquireExpiry();
+                else if (wasOnDemand)
+                    RaiseAcquireExpiry();
                 // The policies were written without it.
                 Disarm(known);
                 Refresh(known);
@@ -52,8 +55,8 @@ internal sealed partial class KernelDataPlane
             catch (PcpuIpsecException) when (isNew)
             {
                 _connections.Remove(requestId);
-                if (policy.AcquirePerCpu && !_connections.Values.Any(c => c.Policy.AcquirePerCpu))
-                    RestoreAcquireExpiry();
+                if (policy.AcquirePerCpu)
+                    RaiseAcquireExpiry();
                 if (before.Count == 0)
                     TakeOff(policy.Connection, wanted);
                 throw;
@@ -74,8 +77,8 @@ internal sealed partial class KernelDataPlane
             {
                 known.Resume?.Dispose();
                 Disarm(known);
-                if (known.Policy.AcquirePerCpu && !_connections.Values.Any(c => c.Policy.AcquirePerCpu))
-                    RestoreAcquireExpiry();
+                if (known.Policy.AcquirePerCpu)
+                    RaiseAcquireExpiry();
             }
             // States first: while one is there its policy is. Also what an earlier process left, held by nobody in this one.
             ForgetStates(requestId);
@@ -152,6 +155,13 @@ internal sealed partial class KernelDataPlane
             OrLater(() => _host.Routes.Release(routesOf));
         foreach (XfrmPolicy one in policies)
             OrLater(() => _xfrm.DeletePolicy(one));
+    }
+
+    /// <summary>One connection needs it lowered no more; the last one has it put back.</summary>
+    private void RaiseAcquireExpiry()
+    {
+        if (!_connections.Values.Any(c => c.Policy.AcquirePerCpu))
+            RestoreAcquireExpiry();
     }
 
     private void RestoreAcquireExpiry()

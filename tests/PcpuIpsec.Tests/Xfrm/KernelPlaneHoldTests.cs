@@ -193,6 +193,16 @@ public class KernelPlaneHoldTests
     }
 
     [Fact]
+    public async Task The_acquire_expiry_is_put_back_where_a_connection_is_on_demand_no_more()
+    {
+        await using KernelPlaneBench bench = await HoldAsync(acquirePerCpu: true);
+
+        await bench.Plane.HoldAsync(Policy(), default);
+
+        Assert.Single(bench.Kernel.Journal, line => line == "expiry put back");
+    }
+
+    [Fact]
     public async Task Selectors_that_make_too_many_policies_are_refused_with_their_number()
     {
         await using KernelPlaneBench bench = Create();
