@@ -195,7 +195,7 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
     {
         if (policy.Mss is null)
             yield break;
-        List<Route> main = routes.Routes(Route.MainTable).FindAll(r => r.Type == RouteType.Unicast);
+        List<Route> main = routes.Routes(Route.MainTable);
         foreach (IPNetwork prefix in Prefixes(policy.RemoteSelectors))
         {
             if (SegmentSizeOf(policy, prefix.BaseAddress.AddressFamily) is not { } mss)
@@ -210,7 +210,8 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
             foreach (Route within in main.Where(r => r.Destination.PrefixLength > prefix.PrefixLength && r.Destination.BaseAddress.AddressFamily == prefix.BaseAddress.AddressFamily && prefix.Contains(r.Destination.BaseAddress) && !(coversPeer && r.Destination == peer)))
                 yield return Copy(within);
 
-            Route Copy(Route route) => route.IsEncapsulating
+            // What main refuses it is to refuse.
+            Route Copy(Route route) => route.IsEncapsulating || route.Type != RouteType.Unicast
                 ? LeftToMain(route.Destination, route.Metric, table)
                 : route with { Table = table, Protocol = Protocol, AdvertisedMss = mss };
         }

@@ -134,6 +134,21 @@ public sealed class KernelExceptionTests : IDisposable
         await plane.ReleaseAsync(Connection, default);
     }
 
+    [NamespaceTheory]
+    [InlineData("unreachable 10.2.5.0/24", "10.2.5.0/24")]
+    [InlineData("blackhole 10.2.5.0/24", "10.2.5.0/24")]
+    [InlineData("prohibit 10.2.0.0/15", "10.2.0.0/16")]
+    public async Task What_the_main_table_refuses_it_still_refuses(string route, string left)
+    {
+        TestNetwork.Ip($"-n {_network.WestName} route add {route}");
+        await using KernelDataPlane plane = Create();
+        await plane.HoldAsync(Policy() with { Bypass = [], Discard = [], Mss = new SegmentSize(1300) }, default);
+        string copies = TestNetwork.Ip($"-n {_network.WestName} route show table {KernelRoutes.TableOf(Connection)}");
+        Assert.Contains("throw " + left, copies);
+        Assert.DoesNotMatch($"(?m)^{left} ", copies);
+        await plane.ReleaseAsync(Connection, default);
+    }
+
     [NamespaceFact("ip")]
     public async Task The_peer_s_own_address_keeps_its_way_where_the_segment_size_s_routes_cover_it()
     {
