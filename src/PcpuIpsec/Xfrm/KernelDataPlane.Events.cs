@@ -109,11 +109,15 @@ internal sealed partial class KernelDataPlane
             Resynchronize();
             foreach (KernelConnection connection in _connections.Values)
             {
-                // Also those that are there: one may have been left as it is for a moment only.
-                foreach (XfrmPolicy policy in connection.Held)
-                    Write(connection, policy);
-                Refresh(connection);
-                LookUpAnew(connection);
+                // Each for itself: what the kernel goes on to refuse for one keeps the others from nothing.
+                OrLater(() =>
+                {
+                    // Also those that are there: one may have been left as it is for a moment only.
+                    foreach (XfrmPolicy policy in connection.Held)
+                        Write(connection, policy);
+                    Refresh(connection);
+                    LookUpAnew(connection);
+                });
             }
         }
     }
@@ -134,8 +138,9 @@ internal sealed partial class KernelDataPlane
                orderby policy.Direction != XfrmPolicyDirection.Out
                select (connection, policy),
         ];
+        // Each for itself: until it is there, what it covers leaves in clear.
         foreach ((KernelConnection connection, XfrmPolicy policy) in missing)
-            Write(connection, policy);
+            OrLater(() => Write(connection, policy));
         foreach (IGrouping<KernelConnection, XfrmPolicy> of in missing.ToLookup(m => m.Connection, m => m.Policy))
             KernelPlaneLog.PoliciesPutBack(_options.Logger, of.Key.Policy.Connection, of.Count());
     }

@@ -86,6 +86,25 @@ public class KernelPlaneRecoveryTests
     }
 
     [Fact]
+    public async Task A_policy_that_is_refused_keeps_no_other_from_being_written_anew()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.Plane.HoldAsync(Policy("second", remote: "10.3.0.0/24"), default);
+        bench.Kernel.LosePolicies(_ => true);
+        bench.Kernel.Refuse = line => line == "policy out 10.1.0.0/24 → 10.2.0.0/24" ? Enomem : 0;
+
+        bench.Plane.Take(new XfrmPoliciesFlushed());
+        Assert.Equal(5, bench.Kernel.Policies.Count);
+        // Nor what is set right a second later.
+        bench.Kernel.LosePolicies(_ => true);
+        bench.Clock.Advance(_pause);
+        Assert.Equal(5, bench.Kernel.Policies.Count);
+        bench.Kernel.Refuse = _ => 0;
+        bench.Clock.Advance(_pause);
+        Assert.Equal(6, bench.Kernel.Policies.Count);
+    }
+
+    [Fact]
     public async Task An_SA_that_is_in_the_kernel_is_installed_whatever_is_refused_afterwards()
     {
         await using KernelPlaneBench bench = await HoldAsync();
