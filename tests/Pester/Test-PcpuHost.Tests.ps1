@@ -13,6 +13,9 @@ Describe 'Test-PcpuHost' {
         foreach ($name in 'kernel', 'kernel-esp', 'data-plane', 'crypto-instructions', 'irqbalance', 'isolation') {
             $checks.Name | Should -Contain $name
         }
+        foreach ($name in 'mtu-*', 'queues-*', 'rx-gro-*') {
+            $checks.Name -like $name | Should -Not -BeNullOrEmpty -Because $name
+        }
     }
 
     It 'has an advice for each that does not pass, and for no other' {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Xfrm;
@@ -11,9 +10,6 @@ internal static class HostChecks
     // XFRMA_SA_PCPU.
     private static readonly Version _perCpuKernel = new(6, 13);
 
-    // What Ethernet carries; ESP on less is fragmented or small.
-    private const int UsualMtu = 1500;
-
     public static IReadOnlyList<HostCheck> Run(GatewayStatus status) =>
     [
         Kernel(),
@@ -23,7 +19,7 @@ internal static class HostChecks
         Forwarding(),
         Irqbalance(),
         Isolation(status.Cpus),
-        .. Interfaces(status.Cpus.Count),
+        .. InterfaceChecks.Run(status.Cpus.Count),
     ];
 
     private static HostCheck Kernel()
@@ -86,26 +82,6 @@ internal static class HostChecks
         return isolated.Count == 0 ? Pass("isolation", "no CPU of the data plane is isolated")
             : Warn("isolation", $"CPUs {CpuList.Format(isolated)} are isolated (isolcpus): tasks come there only if they are pinned", "leave them out by --cpus, or pin the senders to them");
     }
-
-    private static IEnumerable<HostCheck> Interfaces(int cpus)
-    {
-        foreach (string folder in Directory.EnumerateDirectories("/sys/class/net").Order(StringComparer.Ordinal))
-        {
-            string name = Path.GetFileName(folder);
-            if (name == "lo" || !IsUp(folder))
-                continue;
-            int mtu = int.Parse(File.ReadAllText(Path.Combine(folder, "mtu")), CultureInfo.InvariantCulture);
-            yield return mtu >= UsualMtu ? Pass($"mtu-{name}", $"{mtu}") : Warn($"mtu-{name}", $"{mtu} is less than {UsualMtu}", "a larger MTU, where the network has it, means fewer packets");
-            // A NIC, and no bridge or tunnel.
-            if (!Directory.Exists(Path.Combine(folder, "device")))
-                continue;
-            int queues = Directory.EnumerateDirectories(Path.Combine(folder, "queues"), "rx-*").Count();
-            yield return queues >= cpus ? Pass($"queues-{name}", $"{queues} receive queues for {cpus} CPUs")
-                : Warn($"queues-{name}", $"{queues} receive queues for {cpus} CPUs: some share one", $"ethtool -L {name} combined {cpus}, where the NIC has as many");
-        }
-    }
-
-    private static bool IsUp(string folder) => (Convert.ToUInt32(File.ReadAllText(Path.Combine(folder, "flags")).Trim(), 16) & 1) != 0;
 
     private static HostCheck Pass(string name, string detail) => new() { Name = name, Outcome = CheckOutcome.Pass, Detail = detail };
 

@@ -3,7 +3,7 @@ using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
-/// <summary>Looks at what the daemon's host is and lacks: kernel, ESP, instructions, NIC queues, interrupts, isolation, MTU. Changes nothing.</summary>
+/// <summary>Looks at what the daemon's host is and lacks: kernel, ESP, instructions, interrupts, isolation, and of its interfaces MTU, queues, descriptors and offloads. Changes nothing.</summary>
 /// <example>
 /// <code>Test-PcpuHost | Where-Object Outcome -ne Pass | Format-List</code>
 /// <para>What could be better, and what to do.</para>

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using PcpuIpsec.Ethtool;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
 
@@ -12,6 +13,7 @@ public class KernelHeaderTests
     [
         "errno.h", "sched.h", "sys/mount.h", "sys/socket.h", "sys/time.h",
         "linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/fib_rules.h", "linux/veth.h",
+        "linux/genetlink.h", "linux/ethtool_netlink.h",
     ];
 
     [CompilerFact]
@@ -27,6 +29,34 @@ public class KernelHeaderTests
         Struct<Libc.SockAddrNetlink>("struct sockaddr_nl", "nl_family nl_pad nl_pid nl_groups");
         Struct<Libc.TimeValue>("struct timeval", "tv_sec tv_usec");
 
+        Struct<GenericMessage>("struct genlmsghdr", "cmd version reserved");
+        Number("GENL_ID_CTRL", GenericControl.Family);
+        Number("CTRL_CMD_GETFAMILY", GenericControl.GetFamily);
+        Number("CTRL_ATTR_FAMILY_ID", GenericControl.FamilyId);
+        Number("CTRL_ATTR_FAMILY_NAME", GenericControl.FamilyName);
+        Number("ETHTOOL_MSG_FEATURES_GET", EthtoolMessage.FeaturesGet);
+        Number("ETHTOOL_MSG_RINGS_GET", EthtoolMessage.RingsGet);
+        Number("ETHTOOL_MSG_CHANNELS_GET", EthtoolMessage.ChannelsGet);
+        Number("ETHTOOL_A_HEADER_DEV_NAME", EthtoolAttribute.HeaderDevName);
+        foreach (string what in (string[])["FEATURES", "RINGS", "CHANNELS"])
+            Number($"ETHTOOL_A_{what}_HEADER", EthtoolAttribute.Header);
+        Number("ETHTOOL_A_FEATURES_HW", EthtoolAttribute.FeaturesHw);
+        Number("ETHTOOL_A_FEATURES_ACTIVE", EthtoolAttribute.FeaturesActive);
+        Number("ETHTOOL_A_BITSET_NOMASK", EthtoolAttribute.BitsetNoMask);
+        Number("ETHTOOL_A_BITSET_BITS", EthtoolAttribute.BitsetBits);
+        Number("ETHTOOL_A_BITSET_BITS_BIT", EthtoolAttribute.BitsetBitsBit);
+        Number("ETHTOOL_A_BITSET_BIT_NAME", EthtoolAttribute.BitName);
+        Number("ETHTOOL_A_BITSET_BIT_VALUE", EthtoolAttribute.BitValue);
+        Number("ETHTOOL_A_RINGS_RX_MAX", EthtoolAttribute.RingsRxMax);
+        Number("ETHTOOL_A_RINGS_TX_MAX", EthtoolAttribute.RingsTxMax);
+        Number("ETHTOOL_A_RINGS_RX", EthtoolAttribute.RingsRx);
+        Number("ETHTOOL_A_RINGS_TX", EthtoolAttribute.RingsTx);
+        Number("ETHTOOL_A_CHANNELS_RX_MAX", EthtoolAttribute.ChannelsRxMax);
+        Number("ETHTOOL_A_CHANNELS_TX_MAX", EthtoolAttribute.ChannelsTxMax);
+        Number("ETHTOOL_A_CHANNELS_COMBINED_MAX", EthtoolAttribute.ChannelsCombinedMax);
+        Number("ETHTOOL_A_CHANNELS_RX_COUNT", EthtoolAttribute.ChannelsRxCount);
+        Number("ETHTOOL_A_CHANNELS_TX_COUNT", EthtoolAttribute.ChannelsTxCount);
+        Number("ETHTOOL_A_CHANNELS_COMBINED_COUNT", EthtoolAttribute.ChannelsCombinedCount);
         Number("NLM_F_REQUEST", (long)NetlinkFlags.Request);
         Number("NLM_F_ACK", (long)NetlinkFlags.Ack);
         Number("NLM_F_DUMP_INTR", (long)NetlinkFlags.DumpInterrupted);
