@@ -12,7 +12,7 @@ namespace PcpuIpsec.Host.Daemon;
 /// <summary>What there is to ask, and who answers it.</summary>
 internal static class ApiRoutes
 {
-    public static void Map(IEndpointRouteBuilder routes, TunnelKeeper keeper, EventJournal journal, DaemonFacts facts, CancellationToken stopping)
+    public static void Map(IEndpointRouteBuilder routes, TunnelKeeper keeper, EventJournal journal, MetricsText metrics, DaemonFacts facts, CancellationToken stopping)
     {
         RouteGroupBuilder v1 = routes.MapGroup("/v1");
         v1.WithMetadata(new ProducesResponseTypeAttribute(typeof(Problem), StatusCodes.Status400BadRequest, "application/problem+json"));
@@ -20,13 +20,14 @@ internal static class ApiRoutes
         MapChildSas(v1, keeper);
         MapHost(v1, keeper, facts);
 
-        v1.MapGet("/events", (Delegate)(Task (HttpContext context) => EventStream.WriteAsync(context, journal, stopping)))
+        v1.MapGet("/events", Task (HttpContext context, CancellationToken _) => EventStream.WriteAsync(context, journal, stopping))
             .WithMetadata(new ProducesResponseTypeAttribute(typeof(DaemonEvent), StatusCodes.Status200OK, EventStream.ContentType))
             .WithSummary("What happens from now on, or from the event of Last-Event-ID on, as server-sent events");
         v1.MapGet("/events/recent", Ok<IReadOnlyList<DaemonEvent>> () => TypedResults.Ok(journal.After(0).Events))
             .WithSummary("The last events");
 
-        routes.MapGet("/metrics", async (CancellationToken ct) => TypedResults.Text(await MetricsText.WriteAsync(keeper, facts, ct), MetricsText.ContentType))
+        routes.MapGet("/metrics", Task (HttpContext context, CancellationToken ct) => metrics.WriteAsync(context.Response, keeper, facts, ct))
+            .WithMetadata(new ProducesResponseTypeAttribute(typeof(string), StatusCodes.Status200OK, "text/plain"))
             .WithSummary("Metrics in Prometheus' text format");
     }
 

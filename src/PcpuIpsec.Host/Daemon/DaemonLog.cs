@@ -14,6 +14,9 @@ internal static partial class DaemonLog
     [LoggerMessage(Level = LogLevel.Error, Message = "Reading the declared tunnels anew failed: {Reason}")]
     public static partial void ReloadFailed(ILogger log, string reason);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "Reading the declared tunnels anew failed")]
+    public static partial void ReloadFaulted(ILogger log, Exception e);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed")]
     public static partial void RequestFailed(ILogger log, string method, string path, Exception e);
 

@@ -25,14 +25,18 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         var folder = new TunnelFolder(options.TunnelsFolder);
         using ListeningSocket socket = ListeningSocket.Open(options.SocketPath, options.Group);
         using ServiceManager manager = ServiceManager.OfEnvironment();
-        var keeper = new TunnelKeeper(folder, KeySource.OfEnvironment());
+        using var metrics = new MetricsText();
+        using var export = OtlpExport.OfEnvironment();
+        using var keeper = new TunnelKeeper(folder, KeySource.OfEnvironment());
         await keeper.OpenAsync(tunnels => StartGateway(
-            new GatewayOptions { DataPlane = options.DataPlane, Cpus = options.Cpus, SteerByFlow = options.SteerByFlow, LoggerFactory = loggers, Tunnels = tunnels },
+            new GatewayOptions { DataPlane = options.DataPlane, Cpus = options.Cpus, SteerByFlow = options.SteerByFlow, LoggerFactory = loggers, Meter = metrics.Meter, Tunnels = tunnels },
             cancellationToken));
+        // What starting took is not needed again.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         Task journal = KeepJournalAsync(keeper.Gateway);
         try
         {
-            await ServeAsync(keeper, folder, socket, manager, cancellationToken);
+            await ServeAsync(keeper, folder, socket, manager, metrics, cancellationToken);
             if (options.OnStop == StopAction.Release)
                 await keeper.ReleaseAsync();
             return _planeFailed.IsCancellationRequested ? 1 : 0;
@@ -44,21 +48,24 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         }
     }
 
-    private async Task ServeAsync(TunnelKeeper keeper, TunnelFolder folder, ListeningSocket socket, ServiceManager manager, CancellationToken cancellationToken)
+    private async Task ServeAsync(TunnelKeeper keeper, TunnelFolder folder, ListeningSocket socket, ServiceManager manager, MetricsText metrics, CancellationToken cancellationToken)
     {
         await using WebApplication app = DaemonServer.Create(socket, loggers);
         CancellationToken stopping = app.Lifetime.ApplicationStopping;
         app.Use(new Problems(options.Group is { } group ? Libc.FindGroup(group) : null, _log).InvokeAsync);
-        ApiRoutes.Map(app, keeper, _journal, new DaemonFacts(folder.Path, DateTimeOffset.UtcNow), stopping);
+        ApiRoutes.Map(app, keeper, _journal, metrics, new DaemonFacts(folder.Path, DateTimeOffset.UtcNow), stopping);
         app.MapOpenApi("/v1/openapi.json");
         await app.StartAsync(cancellationToken);
         using CancellationTokenRegistration cancelled = cancellationToken.Register(app.Lifetime.StopApplication);
         using CancellationTokenRegistration failed = _planeFailed.Token.Register(app.Lifetime.StopApplication);
         _ = EndWithInputAsync(app.Lifetime);
+        var reloading = new Lock();
+        Task reloads = Task.CompletedTask;
         using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
-            _ = ReloadAsync(keeper, manager, stopping);
+            lock (reloading)
+                reloads = Task.WhenAll(reloads, ReloadAsync(keeper, manager, stopping));
         });
         socket.Publish();
         int count = keeper.Names.Count();
@@ -70,6 +77,7 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         manager.Stopping();
         await app.StopAsync(CancellationToken.None);
         await watchdog;
+        await reloads;
     }
 
     // A read from a pipe cannot be cancelled, only left behind; the process ends after it.
@@ -93,9 +101,9 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
 
     private async Task ReloadAsync(TunnelKeeper keeper, ServiceManager manager, CancellationToken cancellationToken)
     {
-        manager.Reloading();
         try
         {
+            manager.Reloading();
             ReloadResult result = await keeper.ReloadAsync(cancellationToken);
             DaemonLog.Reloaded(_log, result.Added.Count, result.Updated.Count, result.Removed.Count);
         }
@@ -103,11 +111,17 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         {
             DaemonLog.ReloadFailed(_log, e.Message);
         }
-        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             DaemonLog.ReloadFailed(_log, "the daemon stops");
         }
-        manager.Ready($"{keeper.Names.Count()} tunnels");
+        catch (Exception e)
+        {
+            // Nobody else hears of it, and the tunnels must not end with it.
+            DaemonLog.ReloadFaulted(_log, e);
+        }
+        if (!cancellationToken.IsCancellationRequested)
+            manager.Ready($"{keeper.Names.Count()} tunnels");
     }
 
     private async Task KeepJournalAsync(IpsecGateway gateway)

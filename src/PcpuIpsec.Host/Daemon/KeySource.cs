@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 
@@ -8,9 +7,6 @@ namespace PcpuIpsec.Host.Daemon;
 /// <param name="credentialsFolder">CREDENTIALS_DIRECTORY (systemd.exec(5)); null where systemd gave none.</param>
 internal sealed class KeySource(string? credentialsFolder)
 {
-    // Of this process alone: a print tells nothing to whoever sees it.
-    private readonly byte[] _printKey = RandomNumberGenerator.GetBytes(32);
-
     public static KeySource OfEnvironment() => new(Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY"));
 
     /// <summary>The key that a declaration names.</summary>
@@ -31,9 +27,6 @@ internal sealed class KeySource(string? credentialsFolder)
             _ => PreSharedKeyFile.Read(CredentialFile(definition.PreSharedKeyCredential!), "preSharedKeyCredential"),
         };
     }
-
-    /// <summary>Something that is alike for alike keys, and from which the key does not follow.</summary>
-    public byte[] Print(Secret key) => HMACSHA256.HashData(_printKey, key.Span);
 
     private string CredentialFile(string name)
     {

@@ -21,7 +21,7 @@ internal static class ReleaseVerb
     {
         try
         {
-            var keeper = new TunnelKeeper(new TunnelFolder(path), KeySource.OfEnvironment());
+            using var keeper = new TunnelKeeper(new TunnelFolder(path), KeySource.OfEnvironment());
             // Taking a hold over and removing its tunnel is the one way in which protection ends.
             await keeper.OpenAsync(declared => StartAsync(declared, plane, path, names, cancellation));
             await using IpsecGateway gateway = keeper.Gateway;

@@ -59,6 +59,8 @@ internal static class ServeVerb
         }
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        // One that comes before the folder is read, or once the daemon stops, asks for nothing, and must not end it.
+        using var hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
         using ILoggerFactory loggers = LoggerFactory.Create(logging =>
         {
             logging.SetMinimumLevel(level).AddFilter("Microsoft", LogLevel.Warning);

@@ -76,8 +76,15 @@ internal sealed class TunnelFolder
     /// <summary>Forgets a tunnel.</summary>
     public void Delete(string name)
     {
-        File.Delete(FileOf(name));
-        File.Delete(KeyFileOf(name));
+        try
+        {
+            File.Delete(FileOf(name));
+            File.Delete(KeyFileOf(name));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Tunnel '{name}' is removed, but comes back when the folder is read anew, since its declaration cannot be deleted: {e.Message}", e);
+        }
     }
 
     private static (string Temporary, string Final) Write(string path, ReadOnlySpan<byte> content)
@@ -132,8 +139,15 @@ internal sealed class StagedDeclaration(IReadOnlyList<(string Temporary, string 
 {
     public void Commit()
     {
-        foreach ((string temporary, string final) in files)
-            File.Move(temporary, final, overwrite: true);
+        try
+        {
+            foreach ((string temporary, string final) in files)
+                File.Move(temporary, final, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The declaration cannot be written: {e.Message}", e);
+        }
     }
 
     /// <summary>Deletes what was not committed.</summary>

@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
-using System.Text.Json;
 using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 using Wire = PcpuIpsec.Client;
@@ -11,8 +9,10 @@ namespace PcpuIpsec.Host.Daemon;
 /// The declared tunnels: the folder and the gateway say the same. One change at a time; the folder is written before a tunnel is
 /// held, and cleared once it is not, so that a daemon that is killed between finds what the kernel holds declared.
 /// </summary>
-internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
+internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys) : IDisposable
 {
+    private static readonly TimeSpan _closePatience = TimeSpan.FromSeconds(2);
+
     private readonly SemaphoreSlim _changing = new(1, 1);
     private ImmutableSortedDictionary<string, Declared> _declared = ImmutableSortedDictionary.Create<string, Declared>(StringComparer.Ordinal);
     private IpsecGateway? _gateway;
@@ -25,9 +25,10 @@ internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
     /// <summary>Starts the gateway with what the folder declares: all of it, or nothing where one declaration is wrong.</summary>
     public async Task OpenAsync(Func<IReadOnlyList<TunnelOptions>, Task<IpsecGateway>> start)
     {
-        using Change change = Read();
-        _gateway = await start([.. change.Options.Values]);
-        _declared = change.Declared;
+        using Declarations read = Read();
+        _gateway = await start([.. read.All.Select(d => d.Options)]);
+        foreach (Declared declared in read.All.ToArray())
+            Set(declared.Name, read.Take(declared.Name));
     }
 
     public async Task<IReadOnlyList<Wire.Tunnel>> ListAsync(CancellationToken cancellationToken)
@@ -35,38 +36,38 @@ internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
         GatewayStatus status = await Gateway.GetStatusAsync(cancellationToken);
         ImmutableSortedDictionary<string, Declared> declared = _declared;
         // One that is being added or removed is in one of the two alone.
-        return [.. status.Tunnels.Where(t => declared.ContainsKey(t.Name)).Select(t => StatusMapping.ToWire(t, declared[t.Name].Definition))];
+        return [.. status.Tunnels.Where(t => declared.ContainsKey(t.Name)).OrderBy(t => t.Name, StringComparer.Ordinal).Select(t => StatusMapping.ToWire(t, declared[t.Name].Definition))];
     }
 
     public async Task<Wire.Tunnel> FindAsync(string name, CancellationToken cancellationToken)
-        => (await ListAsync(cancellationToken)).FirstOrDefault(t => t.Name == name) ?? throw ApiException.NoTunnel(name);
+        => _declared.GetValueOrDefault(name) is { } declared && await Gateway.FindTunnelAsync(name, cancellationToken) is { } tunnel
+            ? StatusMapping.ToWire(tunnel, declared.Definition)
+            : throw ApiException.NoTunnel(name);
 
     public async Task<TunnelChange> CreateAsync(TunnelDefinition definition, CancellationToken cancellationToken)
     {
         bool changed = await ChangeAsync(
             async () =>
             {
-                using Secret key = keys.Read(definition);
-                TunnelOptions options = TunnelMapping.ToOptions(definition, key);
-                var fresh = new Declared(WithoutKey(definition), keys.Print(key));
+                using Declared fresh = Declared.Of(definition, definition.PreSharedKey is null ? null : folder.KeyFileOf(definition.Name), keys);
                 if (_declared.TryGetValue(definition.Name, out Declared? known))
                 {
                     return known.IsSameAs(fresh) ? false
                         : throw new ApiException(409, "conflict", $"There is a tunnel '{definition.Name}', and it is declared otherwise; update that one, or choose another name.");
                 }
-                Gateway.CheckTunnel(options);
+                Gateway.CheckTunnel(fresh.Options);
                 using (StagedDeclaration staged = folder.Stage(fresh.Definition, definition.PreSharedKey))
                     staged.Commit();
                 try
                 {
-                    await Gateway.AddTunnelAsync(options, cancellationToken);
+                    await Gateway.AddTunnelAsync(fresh.Options, cancellationToken);
                 }
                 catch
                 {
                     folder.Delete(definition.Name);
                     throw;
                 }
-                _declared = _declared.SetItem(definition.Name, fresh);
+                Set(definition.Name, fresh.Take());
                 return true;
             },
             cancellationToken);
@@ -83,16 +84,23 @@ internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
                 Declared known = _declared.GetValueOrDefault(name) ?? throw ApiException.NoTunnel(name);
                 if (definition is { PreSharedKey: null, PreSharedKeyFile: null, PreSharedKeyCredential: null })
                     definition = definition with { PreSharedKeyFile = known.Definition.PreSharedKeyFile, PreSharedKeyCredential = known.Definition.PreSharedKeyCredential };
-                using Secret key = keys.Read(definition);
-                TunnelOptions options = TunnelMapping.ToOptions(definition, key);
-                var fresh = new Declared(WithoutKey(definition), keys.Print(key));
+                using Declared fresh = Declared.Of(definition, definition.PreSharedKey is null ? null : folder.KeyFileOf(name), keys);
                 if (known.IsSameAs(fresh))
                     return false;
-                Gateway.CheckTunnel(options);
+                Gateway.CheckTunnel(fresh.Options);
                 using StagedDeclaration staged = folder.Stage(fresh.Definition, definition.PreSharedKey);
-                await Gateway.ReplaceTunnelAsync(options, cancellationToken);
-                staged.Commit();
-                _declared = _declared.SetItem(name, fresh);
+                await Gateway.ReplaceTunnelAsync(fresh.Options, cancellationToken);
+                try
+                {
+                    staged.Commit();
+                }
+                catch (PcpuIpsecException)
+                {
+                    await Gateway.ReplaceTunnelAsync(known.Options, CancellationToken.None);
+                    throw;
+                }
+                Set(name, fresh.Take());
+                known.Dispose();
                 return true;
             },
             cancellationToken);
@@ -104,11 +112,11 @@ internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
         await ChangeAsync(
             async () =>
             {
-                if (!_declared.ContainsKey(name))
-                    throw ApiException.NoTunnel(name);
+                Declared known = _declared.GetValueOrDefault(name) ?? throw ApiException.NoTunnel(name);
                 await Gateway.RemoveTunnelAsync(name, cancellationToken);
+                Set(name, null);
+                known.Dispose();
                 folder.Delete(name);
-                _declared = _declared.Remove(name);
                 return true;
             },
             cancellationToken);
@@ -133,49 +141,51 @@ internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
         return new TunnelChange { Changed = !wasDown, Tunnel = await FindAsync(name, cancellationToken) };
     }
 
-    /// <summary>Does what the folder declares now. Nothing is changed where a declaration shows to be wrong before it is applied.</summary>
-    public async Task<ReloadResult> ReloadAsync(CancellationToken cancellationToken)
-    {
-        List<string> added = [], updated = [], removed = [];
-        await ChangeAsync(
-            async () =>
-            {
-                using Change change = Read();
-                removed.AddRange(_declared.Keys.Where(name => !change.Declared.ContainsKey(name)));
-                added.AddRange(change.Declared.Keys.Where(name => !_declared.ContainsKey(name)));
-                updated.AddRange(change.Declared.Where(d => _declared.TryGetValue(d.Key, out Declared? known) && !known.IsSameAs(d.Value)).Select(d => d.Key));
-                Check(change, [.. added, .. updated]);
-                foreach (string name in removed)
-                {
-                    await Gateway.RemoveTunnelAsync(name, cancellationToken);
-                    _declared = _declared.Remove(name);
-                }
-                foreach (string name in updated)
-                {
-                    await Gateway.ReplaceTunnelAsync(change.Options[name], cancellationToken);
-                    _declared = _declared.SetItem(name, change.Declared[name]);
-                }
-                foreach (string name in added)
-                {
-                    await Gateway.AddTunnelAsync(change.Options[name], cancellationToken);
-                    _declared = _declared.SetItem(name, change.Declared[name]);
-                }
-                return true;
-            },
-            cancellationToken);
-        return new ReloadResult { Added = added, Updated = updated, Removed = removed, Unchanged = [.. _declared.Keys.Except([.. added, .. updated])] };
-    }
-
     /// <summary>Lets all traffic go; what is declared stays so.</summary>
+    /// <exception cref="PcpuIpsecException">Some of it could not be: that is held.</exception>
     public Task ReleaseAsync() => ChangeAsync(
         async () =>
         {
-            foreach (string name in _declared.Keys)
-                await Gateway.RemoveTunnelAsync(name, CancellationToken.None);
-            _declared = _declared.Clear();
-            return true;
+            // All peers at once: those that are silent keep us no longer than one does.
+            await Task.WhenAll(_declared.Keys.Select(CloseAsync));
+            List<string> faults = [];
+            foreach ((string name, Declared declared) in _declared)
+            {
+                try
+                {
+                    await Gateway.RemoveTunnelAsync(name, CancellationToken.None);
+                    Set(name, null);
+                    declared.Dispose();
+                }
+                catch (PcpuIpsecException e)
+                {
+                    faults.Add($"'{name}' ({e.Message})");
+                }
+            }
+            return faults.Count == 0 ? true : throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Not released, and held until pcpu-ipsec release: {string.Join("; ", faults)}");
         },
         CancellationToken.None);
+
+    private async Task CloseAsync(string name)
+    {
+        using var patience = new CancellationTokenSource(_closePatience);
+        try
+        {
+            await Gateway.CloseTunnelAsync(name, patience.Token);
+        }
+        catch (Exception e) when (e is PcpuIpsecException or OperationCanceledException)
+        {
+            // Its removal closes it once more, and tells of what stands in the way.
+        }
+    }
+
+    /// <summary>Forgets the keys; nothing is changed any more.</summary>
+    public void Dispose()
+    {
+        foreach (Declared declared in _declared.Values)
+            declared.Dispose();
+        _changing.Dispose();
+    }
 
     private async Task<bool> ChangeAsync(Func<Task<bool>> change, CancellationToken cancellationToken)
     {
@@ -190,12 +200,11 @@ internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
         }
     }
 
-    private TunnelDefinition WithoutKey(TunnelDefinition definition)
-        => definition.PreSharedKey is null ? definition : definition with { PreSharedKey = null, PreSharedKeyFile = folder.KeyFileOf(definition.Name) };
+    private void Set(string name, Declared? declared) => _declared = declared is null ? _declared.Remove(name) : _declared.SetItem(name, declared);
 
-    private Change Read()
+    private Declarations Read()
     {
-        var change = new Change();
+        var read = new Declarations();
         List<string> faults = [];
         try
         {
@@ -203,60 +212,19 @@ internal sealed class TunnelKeeper(TunnelFolder folder, KeySource keys)
             {
                 try
                 {
-                    Secret key = keys.Read(definition);
-                    change.Keys.Add(key);
-                    change.Options.Add(definition.Name, TunnelMapping.ToOptions(definition, key));
-                    change.Declared = change.Declared.Add(definition.Name, new Declared(definition, keys.Print(key)));
+                    read.Add(Declared.Of(definition, keyFile: null, keys));
                 }
                 catch (PcpuIpsecException e)
                 {
                     faults.Add($"{folder.FileOf(definition.Name)}: {e.Message}");
                 }
             }
-            return faults.Count == 0 ? change : throw TunnelFolder.Wrong(faults);
+            return faults.Count == 0 ? read : throw TunnelFolder.Wrong(faults);
         }
         catch
         {
-            change.Dispose();
+            read.Dispose();
             throw;
         }
-    }
-
-    private void Check(Change change, IReadOnlyList<string> names)
-    {
-        List<string> faults = [];
-        foreach (string name in names)
-        {
-            try
-            {
-                Gateway.CheckTunnel(change.Options[name]);
-            }
-            catch (PcpuIpsecException e)
-            {
-                faults.Add($"{folder.FileOf(name)}: {e.Message}");
-            }
-        }
-        if (faults.Count > 0)
-            throw TunnelFolder.Wrong(faults);
-    }
-
-    /// <summary>A tunnel as it was declared, and a print of its key: a file may have another one under its old name.</summary>
-    private sealed record Declared(TunnelDefinition Definition, byte[] KeyPrint)
-    {
-        public bool IsSameAs(Declared other) => Text(Definition) == Text(other.Definition) && CryptographicOperations.FixedTimeEquals(KeyPrint, other.KeyPrint);
-
-        private static string Text(TunnelDefinition definition) => JsonSerializer.Serialize(definition, WireJson.Default.TunnelDefinition);
-    }
-
-    /// <summary>What the folder declares, with its keys for as long as it takes to apply it.</summary>
-    private sealed class Change : IDisposable
-    {
-        public ImmutableSortedDictionary<string, Declared> Declared { get; set; } = ImmutableSortedDictionary.Create<string, Declared>(StringComparer.Ordinal);
-
-        public SortedDictionary<string, TunnelOptions> Options { get; } = new(StringComparer.Ordinal);
-
-        public List<Secret> Keys { get; } = [];
-
-        public void Dispose() => Keys.ForEach(k => k.Dispose());
     }
 }

@@ -65,6 +65,8 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
 
     public IReadOnlyList<ConnectionSnapshot> Snapshot() => [.. _engine.Connections.Select(Snapshot)];
 
+    public ConnectionSnapshot? Snapshot(string connection) => _engine.Find(connection) is { } state ? Snapshot(state) : null;
+
     private static ConnectionSnapshot Snapshot(ConnectionState state)
     {
         IkeSa? sa = state.Current?.Current ?? state.Connecting;

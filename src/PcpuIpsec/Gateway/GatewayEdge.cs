@@ -69,7 +69,7 @@ internal sealed class GatewayEdge : IAsyncDisposable
 
     public IReadOnlyList<ConnectionSnapshot> Snapshot() => _core.Snapshot();
 
-    public ConnectionSnapshot? Snapshot(string tunnel) => _core.Snapshot().FirstOrDefault(c => c.Connection == tunnel);
+    public ConnectionSnapshot? Snapshot(string tunnel) => _core.Snapshot(tunnel);
 
     public IReadOnlyDictionary<string, long> Counters()
     {
@@ -243,13 +243,10 @@ internal sealed class GatewayEdge : IAsyncDisposable
     private void SettleWaiters()
     {
         _changed = false;
-        if (!_tunnels.Values.Any(t => t.HasWaiters))
-            return;
-        var snapshots = _core.Snapshot().ToDictionary(c => c.Connection, StringComparer.Ordinal);
         foreach (Tunnel tunnel in _tunnels.Values)
         {
             if (tunnel.HasWaiters)
-                tunnel.Settle(snapshots.GetValueOrDefault(tunnel.Name));
+                tunnel.Settle(_core.Snapshot(tunnel.Name));
         }
     }
 }

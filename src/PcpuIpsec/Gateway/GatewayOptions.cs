@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -32,6 +33,9 @@ public sealed partial record GatewayOptions
 
     /// <summary>Writes the keys of every SA into files of this folder, from which Wireshark decrypts; null: nowhere.</summary>
     internal string? KeyExportFolder { get; init; }
+
+    /// <summary>Where it measures; null: a meter of its own. It is the gateway's from the start on.</summary>
+    internal Meter? Meter { get; init; }
 
     /// <summary>Where the log goes; default: nowhere. Never receives key material.</summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;

@@ -14,4 +14,7 @@ internal interface IGatewayCore
     void Process(IkeEvent e, TimeSpan now, List<IkeEffect> effects);
 
     IReadOnlyList<ConnectionSnapshot> Snapshot();
+
+    /// <summary>One connection; null where there is none of that name.</summary>
+    ConnectionSnapshot? Snapshot(string connection);
 }

@@ -43,8 +43,7 @@ public sealed partial class IpsecGateway
                 return waiter;
             },
             cancellationToken);
-        GatewayStatus status = await GetStatusAsync(cancellationToken);
-        return status.Tunnels.FirstOrDefault(t => t.Name == tunnel)
+        return await FindTunnelAsync(tunnel, cancellationToken)
             ?? throw new PcpuIpsecException(PcpuIpsecError.Aborted, $"Tunnel '{tunnel}': it was removed");
     }
 

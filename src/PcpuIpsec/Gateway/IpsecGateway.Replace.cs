@@ -67,9 +67,15 @@ public sealed partial class IpsecGateway
         }
         catch
         {
-            // Holding again what is held makes it as it was.
-            await _edge.Plane.CallAsync(p => HoldAsync(p, old.Policy));
-            await UnbindAsync(fresh.Connection);
+            try
+            {
+                // Holding again what is held makes it as it was.
+                await _edge.Plane.CallAsync(p => HoldAsync(p, old.Policy));
+            }
+            finally
+            {
+                await UnbindAsync(fresh.Connection);
+            }
             throw;
         }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Host;
@@ -20,6 +21,7 @@ public sealed partial class IpsecGateway : IAsyncDisposable
     private readonly TimeSpan _closeTimeout;
     private readonly ILogger _log;
     private readonly EventHub _events = new();
+    private readonly GatewayMeter _meter;
     private readonly NoticeReporter _reporter;
     private readonly GatewayEdge _edge;
     private readonly CpuWatch _cpuWatch;
@@ -29,14 +31,15 @@ public sealed partial class IpsecGateway : IAsyncDisposable
     private readonly SemaphoreSlim _changing = new(1, 1);
     private int _disposed;
 
-    private IpsecGateway(IGatewayCore core, IDataPlane plane, string planeReason, TimeSpan closeTimeout, KeyExport? keys, ILogger log)
+    private IpsecGateway(IGatewayCore core, IDataPlane plane, string planeReason, GatewayOptions options, ILogger log)
     {
         _plane = plane;
         _planeReason = planeReason;
-        _closeTimeout = closeTimeout;
+        _closeTimeout = options.CloseTimeout;
         _log = log;
-        _reporter = new NoticeReporter(log, _events);
-        _edge = new GatewayEdge(core, plane, _reporter, log, keys);
+        _meter = new GatewayMeter(options.Meter ?? new Meter(GatewayMeter.Name), GetStatusAsync);
+        _reporter = new NoticeReporter(log, _events, _meter);
+        _edge = new GatewayEdge(core, plane, _reporter, log, options.KeyExportFolder is { } folder ? new KeyExport(folder) : null);
         _cpuWatch = new CpuWatch(plane.Cpus, HostCpus.Online, _cpuWatchInterval, CpuChanged, log);
         _planeEvents = ReadPlaneEventsAsync();
     }
@@ -64,7 +67,7 @@ public sealed partial class IpsecGateway : IAsyncDisposable
     internal static async Task<IpsecGateway> StartAsync(GatewayOptions options, IDataPlane plane, string planeReason, IGatewayCore core, CancellationToken cancellationToken)
     {
         ILogger log = options.LoggerFactory.CreateLogger<IpsecGateway>();
-        var gateway = new IpsecGateway(core, plane, planeReason, options.CloseTimeout, options.KeyExportFolder is { } folder ? new KeyExport(folder) : null, log);
+        var gateway = new IpsecGateway(core, plane, planeReason, options, log);
         GatewayLog.Started(log, CpuList.Format(plane.Cpus), plane.Name, planeReason);
         try
         {
@@ -87,15 +90,32 @@ public sealed partial class IpsecGateway : IAsyncDisposable
             () => (Tunnels: _edge.Tunnels.Select(t => (t.Name, t.LastError)).ToArray(), Connections: _edge.Snapshot(), Counters: _edge.Counters()),
             cancellationToken);
         var plane = await _edge.Plane.CallAsync(p => ValueTask.FromResult((Sas: p.ReadSaCounters(), Drops: p.ReadDropCounters()))).WaitAsync(cancellationToken);
-        return new GatewayStatus
+        var connections = state.Connections.ToDictionary(c => c.Connection, StringComparer.Ordinal);
+        ILookup<string, SaCounters> sas = plane.Sas.ToLookup(sa => sa.Connection, StringComparer.Ordinal);
+        var status = new GatewayStatus
         {
             DataPlane = _plane.Name,
             DataPlaneReason = _planeReason,
             Cpus = _plane.Cpus,
-            Tunnels = [.. state.Tunnels.Select(t => StatusBuilder.Tunnel(t.Name, state.Connections.FirstOrDefault(c => c.Connection == t.Name), t.LastError, plane.Sas))],
+            Tunnels = [.. state.Tunnels.Select(t => StatusBuilder.Tunnel(t.Name, connections.GetValueOrDefault(t.Name), t.LastError, sas[t.Name]))],
             IkeCounters = state.Counters,
             DropCounters = plane.Drops,
         };
+        _meter.Take(status);
+        return status;
+    }
+
+    /// <summary>One tunnel now; null where there is none of that name.</summary>
+    internal async Task<TunnelStatus?> FindTunnelAsync(string name, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        (bool isKnown, ConnectionSnapshot? connection, string? lastError) = await _edge.Loop.AskAsync(
+            () => _edge.Find(name) is { } tunnel ? (true, _edge.Snapshot(name), tunnel.LastError) : default((bool, ConnectionSnapshot?, string?)),
+            cancellationToken);
+        if (!isKnown)
+            return null;
+        IReadOnlyList<SaCounters> sas = connection?.Children.Count > 0 ? await _edge.Plane.CallAsync(p => ValueTask.FromResult(p.ReadSaCounters())).WaitAsync(cancellationToken) : [];
+        return StatusBuilder.Tunnel(name, connection, lastError, sas.Where(sa => sa.Connection == name));
     }
 
     /// <summary>Deletes all SAs at both ends and stops. What is held stays held.</summary>
@@ -103,6 +123,7 @@ public sealed partial class IpsecGateway : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
+        _meter.Dispose();
         try
         {
             await CloseAllAsync();

@@ -3,14 +3,20 @@ using PcpuIpsec.Ike;
 
 namespace PcpuIpsec.Gateway;
 
-/// <summary>Turns what the protocol and the edge report into log lines and events.</summary>
-internal sealed class NoticeReporter(ILogger log, EventHub events)
+/// <summary>Turns what the protocol and the edge report into log lines, events and measurements.</summary>
+internal sealed class NoticeReporter(ILogger log, EventHub events, GatewayMeter meter)
 {
     public void Report(IkeNotice notice)
     {
         string tunnel = notice.Connection;
         switch (notice)
         {
+            case ExchangeAnswered n:
+                meter.Record(n);
+                break;
+            case HandshakeDone n:
+                meter.Record(n);
+                break;
             case IkeStep n:
                 GatewayLog.IkeStep(log, tunnel, n.Text);
                 break;

@@ -6,10 +6,10 @@ namespace PcpuIpsec.Gateway;
 /// <summary>Joins the protocol's view of the SAs with the data plane's counters.</summary>
 internal static class StatusBuilder
 {
-    public static TunnelStatus Tunnel(string name, ConnectionSnapshot? connection, string? lastError, IReadOnlyList<SaCounters> counters)
+    public static TunnelStatus Tunnel(string name, ConnectionSnapshot? connection, string? lastError, IEnumerable<SaCounters> counters)
     {
         Dictionary<(SaDirection, uint), SaCounters> bySpi = [];
-        foreach (SaCounters sa in counters.Where(sa => sa.Connection == name))
+        foreach (SaCounters sa in counters)
             bySpi[(sa.Direction, sa.Spi)] = sa;
         return new TunnelStatus
         {

@@ -43,6 +43,21 @@ internal sealed record ChildSaRekeyFailed(string Connection, ChildSaInfo Child, 
 /// <summary>A Child SA could not be created.</summary>
 internal sealed record ChildSaFailed(string Connection, int? Cpu, PcpuIpsecError Error, string Reason, NotifyType? Notify = null) : IkeNotice(Connection);
 
+/// <summary>The peer answered a request of ours; what that took, from when it was first sent.</summary>
+internal sealed record ExchangeAnswered(string Connection, ExchangeType Exchange, TimeSpan RoundTrip) : IkeNotice(Connection);
+
+/// <summary>What is timed from its beginning here to when the SA is in use here; all but the first where it was ours alone.</summary>
+internal enum Handshake
+{
+    IkeSaSetup,
+    IkeSaRekey,
+    ChildSaSetup,
+    ChildSaRekey,
+}
+
+/// <summary>What the making of an SA took.</summary>
+internal sealed record HandshakeDone(string Connection, Handshake Handshake, TimeSpan Duration) : IkeNotice(Connection);
+
 /// <summary>One step of an exchange, for the log: what was sent, received or dropped and why.</summary>
 internal sealed record IkeStep(string Connection, string Text) : IkeNotice(Connection);
 

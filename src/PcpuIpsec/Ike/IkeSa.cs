@@ -130,6 +130,8 @@ internal sealed class IkeSa
         _stateTimer?.Cancel();
         LastAuthentic = Runtime.Now;
         Session.EstablishedAt ??= Runtime.Now;
+        if (RekeyNonces is null)
+            Runtime.Notice(new HandshakeDone(Connection.Name, Handshake.IkeSaSetup, Runtime.Now - CreatedAt));
         if (Connection.LivenessInterval is { } interval)
             WatchLiveness(interval);
         if (Connection.IkeRekeyTime is { } rekey)

@@ -97,6 +97,7 @@ internal sealed class RequestWindow(IkeSa sa)
             return false;
         outstanding.Timer?.Cancel();
         _outstanding.Remove(reply.Header.MessageId);
+        sa.Runtime.Notice(new ExchangeAnswered(sa.Connection.Name, reply.Header.Exchange, sa.Runtime.Now - outstanding.FirstSent));
         try
         {
             outstanding.Waiting.Reply.TrySetResult(reply);

@@ -102,7 +102,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
 
     public Socket OpenEncapsulationSocket(IPEndPoint local) => _host.OpenSocket(local, true);
 
-    /// <summary>Deletes what is left of our states; the policies stay, so what is held stays held.</summary>
+    /// <summary>Deletes what is left of our states, and what holds nothing; the policies stay, and with an interface its routes, so what is held stays held.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (_lock)
@@ -121,6 +121,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
                 connection.Resume?.Dispose();
                 OrLater(() => ForgetStates(connection.RequestId));
                 OrLater(() => SetFlag(connection, false));
+                OrLater(() => _host.Routes.Leave(connection.Policy));
             }
             if (_connections.Values.Any(c => c.Policy.AcquirePerCpu))
                 RestoreAcquireExpiry();

@@ -84,6 +84,13 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         _embedded.Release(connection);
     }
 
+    /// <summary>Removes what holds nothing: a segment size's routes, which are copies. An interface and its routes are part of what holds.</summary>
+    public void Leave(TrafficPolicy policy)
+    {
+        if (policy is { Interface: null, Mss: not null })
+            Release(policy.Connection);
+    }
+
     public void Dispose() => routes.Dispose();
 
     private void Apply(TrafficPolicy policy, Link? link)

@@ -2,7 +2,10 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using PcpuIpsec.Client;
+using PcpuIpsec.Ike;
+using PcpuIpsec.Ike.Messages;
 using PcpuIpsec.Tests.Gateway;
+using ChildSa = PcpuIpsec.Client.ChildSa;
 
 namespace PcpuIpsec.Tests.Daemon;
 
@@ -265,12 +268,27 @@ public sealed class DaemonApiTests
         await daemon.Client.CreateTunnelAsync(DaemonHarness.Definition());
         daemon.Core.Connections["lab"] = FakeCore.Snapshot("lab", "up", FakeCore.Child(1, 0x1000, fallback: true), FakeCore.Child(2, 0x2000, cpu: 0));
 
+        daemon.Core.Answer = e => e is CheckLiveness
+            ? [new Report(new ExchangeAnswered("lab", ExchangeType.CREATE_CHILD_SA, TimeSpan.FromMilliseconds(3))), new Report(new HandshakeDone("lab", Handshake.IkeSaSetup, TimeSpan.FromSeconds(40))), new Report(new PeerAnswered("lab"))]
+            : [];
+        await daemon.Gateway.CheckPeerAsync("lab");
+
         string metrics = await daemon.Http.GetStringAsync("metrics");
 
+        Assert.Contains("pcpu_ipsec_exchange_seconds_bucket{tunnel=\"lab\",exchange=\"CREATE_CHILD_SA\",le=\"0.002\"} 0\n", metrics);
+        Assert.Contains("pcpu_ipsec_exchange_seconds_bucket{tunnel=\"lab\",exchange=\"CREATE_CHILD_SA\",le=\"0.005\"} 1\n", metrics);
+        Assert.Contains("pcpu_ipsec_exchange_seconds_sum{tunnel=\"lab\",exchange=\"CREATE_CHILD_SA\"} 0.003\n", metrics);
+        Assert.Contains("# TYPE pcpu_ipsec_ike_sa_setup_seconds histogram\n", metrics);
+        Assert.Contains("pcpu_ipsec_ike_sa_setup_seconds_bucket{tunnel=\"lab\",le=\"30\"} 0\n", metrics);
+        Assert.Contains("pcpu_ipsec_ike_sa_setup_seconds_bucket{tunnel=\"lab\",le=\"+Inf\"} 1\n", metrics);
+        Assert.Contains("pcpu_ipsec_ike_sa_setup_seconds_count{tunnel=\"lab\"} 1\n", metrics);
         Assert.Contains("pcpu_ipsec_tunnel_up{tunnel=\"lab\"} 1\n", metrics);
         Assert.Contains("pcpu_ipsec_child_sa_bytes_total{tunnel=\"lab\",number=\"2\",cpu=\"0\",direction=\"out\"} 0\n", metrics);
         Assert.Contains("pcpu_ipsec_ike_total{counter=\"fake\"} 5\n", metrics);
-        Assert.All(metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.Matches("^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+({[a-z_]+=\"[^\"]*\"(,[a-z_]+=\"[^\"]*\")*})? -?[0-9]+)$", line));
+        Assert.All(metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.Matches("^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+({[a-z_]+=\"[^\"]*\"(,[a-z_]+=\"[^\"]*\")*})? -?[0-9.]+)$", line));
+
+        await daemon.Client.DeleteTunnelAsync("lab");
+        Assert.DoesNotContain("tunnel=\"lab\"", await daemon.Http.GetStringAsync("metrics"));
     }
 
     [Fact]

@@ -44,6 +44,8 @@ internal sealed class DaemonHarness : IAsyncDisposable
 
     public FakeDataPlane Plane { get; private set; } = new();
 
+    public IpsecGateway Gateway { get; private set; } = null!;
+
     public static async Task<DaemonHarness> StartAsync(Action<DaemonHarness>? before = null)
     {
         var harness = new DaemonHarness();
@@ -116,7 +118,7 @@ internal sealed class DaemonHarness : IAsyncDisposable
         _stop = new CancellationTokenSource();
         _running = new DaemonProcess(options, NullLoggerFactory.Instance)
         {
-            StartGateway = (o, cancellationToken) => IpsecGateway.StartAsync(o with { CloseTimeout = TimeSpan.FromMilliseconds(200) }, Plane, "a test", Core, cancellationToken),
+            StartGateway = async (o, cancellationToken) => Gateway = await IpsecGateway.StartAsync(o with { CloseTimeout = TimeSpan.FromMilliseconds(200) }, Plane, "a test", Core, cancellationToken),
         }.RunAsync(_stop.Token);
         while (!File.Exists(SocketPath))
         {

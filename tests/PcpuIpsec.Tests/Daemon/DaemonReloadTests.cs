@@ -54,6 +54,83 @@ public sealed class DaemonReloadTests
         Assert.Null(Assert.Single(await daemon.Client.GetTunnelsAsync()).Definition.ReplayWindow);
     }
 
+    [Fact]
+    public async Task Where_one_tunnel_cannot_be_applied_what_was_applied_before_it_is_put_back()
+    {
+        TunnelDefinition gone = DaemonHarness.Definition("gone"), renamed = DaemonHarness.Definition("renamed") with { RemoteSelectors = ["10.7.0.0/24"] };
+        TunnelDefinition changed = DaemonHarness.Definition("changed") with { RemoteSelectors = ["10.8.0.0/24"] };
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync(d =>
+        {
+            d.Declare(gone);
+            d.Declare(renamed);
+            d.Declare(changed);
+        });
+        string before = await daemon.Http.GetStringAsync("v1/tunnels");
+        daemon.Plane.RefuseHold = p => p.Connection == "z-refused" ? new PcpuIpsecException(PcpuIpsecError.HostUnable, "no room") : null;
+        File.Delete(Path.Combine(daemon.TunnelsFolder, "gone.json"));
+        File.Delete(Path.Combine(daemon.TunnelsFolder, "renamed.json"));
+        daemon.Declare(renamed with { Name = "another-name" });
+        daemon.Declare(changed with { ReplayWindow = 256 }, "another key of enough length");
+        daemon.Declare(DaemonHarness.Definition("z-refused") with { RemoteSelectors = ["10.9.0.0/24"] });
+
+        var e = await Assert.ThrowsAsync<DaemonException>(() => daemon.Client.ReloadAsync());
+
+        Assert.Equal(("host-unable", "Of the declared tunnels, tunnel 'z-refused' could not be added: no room — all is as it was before."), (e.Error, e.Message));
+        Assert.Equal(before, await daemon.Http.GetStringAsync("v1/tunnels"));
+        Assert.Equal(["changed", "gone", "renamed"], daemon.Plane.Held.Keys.Order());
+        // What nobody takes over is let go last, and so never was.
+        Assert.DoesNotContain("release gone", daemon.Plane.Calls);
+        Assert.Contains("release renamed", daemon.Plane.Calls);
+
+        daemon.Plane.RefuseHold = _ => null;
+        ReloadResult result = await daemon.Client.ReloadAsync();
+        Assert.Equal(["another-name", "z-refused"], result.Added);
+        Assert.Equal(["changed"], result.Updated);
+        Assert.Equal(["gone", "renamed"], result.Removed);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_put_back_is_told_as_it_is()
+    {
+        TunnelDefinition renamed = DaemonHarness.Definition("renamed"), changed = DaemonHarness.Definition("changed") with { RemoteSelectors = ["10.8.0.0/24"] };
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync(d =>
+        {
+            d.Declare(renamed);
+            d.Declare(changed);
+        });
+        daemon.Plane.RefuseHold = p => p.Connection != "changed" || daemon.Plane.Calls.Count(c => c == "hold changed") > 2 ? new PcpuIpsecException(PcpuIpsecError.HostUnable, "no room") : null;
+        File.Delete(Path.Combine(daemon.TunnelsFolder, "renamed.json"));
+        daemon.Declare(renamed with { Name = "another-name" });
+        daemon.Declare(changed with { ReplayWindow = 256 });
+
+        var e = await Assert.ThrowsAsync<DaemonException>(() => daemon.Client.ReloadAsync());
+
+        Assert.Equal(
+            "Of the declared tunnels, tunnel 'another-name' could not be added: no room — what was done before it could not all be put back: "
+            + "'changed' is as its file says now (no room); 'renamed' is removed and its traffic not protected (no room).",
+            e.Message);
+        Tunnel left = Assert.Single(await daemon.Client.GetTunnelsAsync());
+        Assert.Equal(("changed", 256), (left.Name, left.Definition.ReplayWindow));
+        daemon.Plane.RefuseHold = _ => null;
+        Assert.Equal(["another-name"], (await daemon.Client.ReloadAsync()).Added);
+    }
+
+    [Fact]
+    public async Task A_declaration_that_cannot_be_deleted_is_told_and_its_tunnel_is_gone()
+    {
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync();
+        await daemon.Client.CreateTunnelAsync(DaemonHarness.Definition());
+        File.Delete(Path.Combine(daemon.TunnelsFolder, "lab.json"));
+        Directory.CreateDirectory(Path.Combine(daemon.TunnelsFolder, "lab.json", "in the way"));
+
+        var e = await Assert.ThrowsAsync<DaemonException>(() => daemon.Client.DeleteTunnelAsync("lab"));
+
+        Assert.Contains("Tunnel 'lab' is removed, but comes back", e.Message);
+        Assert.Empty(daemon.Plane.Held);
+        Assert.Empty(await daemon.Client.GetTunnelsAsync());
+        Directory.Delete(Path.Combine(daemon.TunnelsFolder, "lab.json"), recursive: true);
+    }
+
     [Theory]
     [InlineData("""{"name":"bad","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKey":"topsecret"}""", "preSharedKey is taken in requests alone")]
     [InlineData("""{"name":"other","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2","preSharedKeyFile":"/x"}""", "name = 'other': allowed is the file's own, 'bad'")]

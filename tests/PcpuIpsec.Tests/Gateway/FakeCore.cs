@@ -51,6 +51,8 @@ internal sealed class FakeCore : IGatewayCore
 
     public IReadOnlyList<ConnectionSnapshot> Snapshot() => [.. Connections.Values];
 
+    public ConnectionSnapshot? Snapshot(string connection) => Connections.GetValueOrDefault(connection);
+
     /// <summary>The next event of a type, others skipped.</summary>
     public T Next<T>()
         where T : IkeEvent

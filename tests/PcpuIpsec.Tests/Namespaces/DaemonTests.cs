@@ -46,13 +46,16 @@ public sealed class DaemonTests
     public async Task A_stop_holds_the_traffic_and_a_removal_lets_it_go()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        network.AllowPlaintext();
+        Leavings before = Leavings.Of(network.West.Namespace);
         await using TestDaemon west = await TestDaemon.StartAsync(network.West);
         await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
-        network.AllowPlaintext();
 
         Assert.Equal(0, await west.StopAsync());
-        Assert.False(File.Exists(west.SocketPath));
+        Assert.Equal([west.TunnelsFolder], Directory.GetFileSystemEntries(west.Folder));
         Assert.NotEqual(0, (await PingAsync(network)).ExitCode);
+        // What holds, by the embedded plane's mark, and nothing else.
+        Assert.All(Leavings.Of(network.West.Namespace).Since(before), line => Assert.Contains("proto 196", line));
 
         await west.StartAsync();
         await west.Client.DeleteTunnelAsync("lab");
@@ -63,13 +66,23 @@ public sealed class DaemonTests
     public async Task A_daemon_that_releases_on_stop_leaves_nothing()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using TestDaemon west = await TestDaemon.StartAsync(network.West, "--on-stop", "release");
-        await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
         network.AllowPlaintext();
-        Assert.NotEqual(0, (await PingAsync(network)).ExitCode);
+        Leavings before = Leavings.Of(network.West.Namespace);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West, "--on-stop", "release"), east = await TestDaemon.StartAsync(network.East);
+        await east.Client.CreateTunnelAsync(Definition(network.East, network.West));
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
+        // A second one, whose peer is silent.
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East) with { Name = "silent", RemoteAddress = "192.0.2.99", RemoteSelectors = ["10.99.0.0/24"], StartAction = TunnelStartAction.Initiate });
+        await west.Client.StartTunnelAsync("lab", allChildSas: true);
+        Assert.NotEmpty(Leavings.Of(network.West.Namespace).Since(before));
 
         Assert.Equal(0, await west.StopAsync());
 
+        Assert.Empty(Leavings.Of(network.West.Namespace).Since(before));
+        Assert.Empty(before.Since(Leavings.Of(network.West.Namespace)));
+        // The peer was told.
+        await TestDaemon.UntilAsync(async () => (await east.Client.GetChildSasAsync()).Count == 0);
+        await east.Client.DeleteTunnelAsync("lab");
         Assert.Equal(0, (await PingAsync(network)).ExitCode);
     }
 
@@ -128,7 +141,7 @@ public sealed class DaemonTests
         Assert.Contains("User 65534 may not use this socket", result.Output);
     }
 
-    private static TunnelDefinition Definition(LabHost here, LabHost there) => new()
+    internal static TunnelDefinition Definition(LabHost here, LabHost there) => new()
     {
         Name = "lab",
         LocalAddress = here.Address.ToString(),
@@ -139,7 +152,7 @@ public sealed class DaemonTests
         PerCpu = new PerCpuDefinition(),
     };
 
-    private static async Task AssertPingAsync(LabNetwork network) => Assert.Contains(" 3 received", (await PingAsync(network)).Output);
+    internal static async Task AssertPingAsync(LabNetwork network) => Assert.Contains(" 3 received", (await PingAsync(network)).Output);
 
     private static Task<CommandResult> PingAsync(LabNetwork network)
         => network.Sunset.RunAsync(new LabCommand("ping", "-c", "3", "-i", "0.1", "-W", "1", network.Sunrise.Address.ToString()), CancellationToken.None);

@@ -4,6 +4,7 @@ using PcpuIpsec.DataPlane;
 using PcpuIpsec.Esp;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
+using PcpuIpsec.Lab;
 using PcpuIpsec.Xfrm;
 
 namespace PcpuIpsec.Tests.Namespaces;
@@ -55,6 +56,30 @@ public sealed class KernelPlaneTests : IDisposable
         await next.ReleaseAsync(Connection, default);
         await SeeInClearAsync(shape, connected);
         AssertNothingLeft();
+    }
+
+    [NamespaceFact("ip")]
+    public async Task A_plane_that_ends_leaves_its_policies_and_nothing_else()
+    {
+        NetworkNamespace west = NetworkNamespace.Get(_network.WestName);
+        Leavings before = Leavings.Of(west);
+        TrafficPolicy policy = ManualTunnel.Policy(new TunnelShape(), ofWest: true) with { Mss = new SegmentSize(1200), AcquirePerCpu = true };
+        await using (KernelDataPlane plane = Create())
+        {
+            await plane.HoldAsync(policy, default);
+            IReadOnlyList<string> made = Leavings.Of(west).Since(before);
+            Assert.Contains(made, l => l.Contains("advmss 1200", StringComparison.Ordinal));
+            Assert.Contains("net.core.xfrm_acq_expires = 5", made);
+            Assert.Contains(made, l => l.StartsWith("/run/pcpu-ipsec/", StringComparison.Ordinal));
+        }
+
+        Assert.All(Leavings.Of(west).Since(before), line => Assert.StartsWith("xfrm policy: ", line));
+        Assert.NotEmpty(Policies());
+        await using KernelDataPlane next = Create();
+        await next.HoldAsync(policy, default);
+        await next.ReleaseAsync(Connection, default);
+        Assert.Empty(Leavings.Of(west).Since(before));
+        Assert.Empty(before.Since(Leavings.Of(west)));
     }
 
     [NamespaceFact("ip")]

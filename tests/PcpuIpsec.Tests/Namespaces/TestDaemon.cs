@@ -13,12 +13,13 @@ internal sealed class TestDaemon : IAsyncDisposable
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(120);
 
     private readonly LabHost _host;
+    private readonly IReadOnlyDictionary<string, string> _environment;
     private readonly string[] _options;
     private LabProcess? _process;
 
-    private TestDaemon(LabHost host, string[] options)
+    private TestDaemon(LabHost host, IReadOnlyDictionary<string, string> environment, string[] options)
     {
-        (_host, _options) = (host, options);
+        (_host, _environment, _options) = (host, environment, options);
         Folder = Directory.CreateTempSubdirectory("pcpu-daemon-").FullName;
         Client = new DaemonClient(SocketPath);
     }
@@ -31,9 +32,11 @@ internal sealed class TestDaemon : IAsyncDisposable
 
     public DaemonClient Client { get; }
 
-    public static async Task<TestDaemon> StartAsync(LabHost host, params string[] options)
+    public static Task<TestDaemon> StartAsync(LabHost host, params string[] options) => StartAsync(host, new Dictionary<string, string>(), options);
+
+    public static async Task<TestDaemon> StartAsync(LabHost host, IReadOnlyDictionary<string, string> environment, params string[] options)
     {
-        var daemon = new TestDaemon(host, options);
+        var daemon = new TestDaemon(host, environment, options);
         await daemon.StartAsync();
         return daemon;
     }
@@ -51,7 +54,7 @@ internal sealed class TestDaemon : IAsyncDisposable
     public LabCommand Command()
     {
         (string program, IReadOnlyList<string> arguments) = HostProgram.Command(["serve", "--socket", SocketPath, "--tunnels", TunnelsFolder, .. _options]);
-        return new LabCommand(program, arguments);
+        return new LabCommand(program, arguments) { Environment = _environment };
     }
 
     public async Task StartAsync()
@@ -71,6 +74,16 @@ internal sealed class TestDaemon : IAsyncDisposable
             }
         });
     }
+
+    /// <summary>What it wrote to standard error so far.</summary>
+    public string Errors => _process!.Error;
+
+    /// <summary>What it has mapped, a path a line.</summary>
+    public string LoadedFiles() => File.ReadAllText($"/proc/{_process!.Pid}/maps");
+
+    /// <summary>What is answered at a path.</summary>
+    public async Task<string> Http(string path)
+        => (await _host.RunAsync(new LabCommand("curl", "-s", "--unix-socket", SocketPath, "http://d/" + path), CancellationToken.None)).EnsureSuccess().Output;
 
     public async Task KillAsync()
     {

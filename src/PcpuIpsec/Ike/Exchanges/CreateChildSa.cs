@@ -26,6 +26,7 @@ internal static class CreateChildSa
     public static async Step<bool> Create(IkeSession session, int? cpu, TrafficSelector? triggerLocal, TrafficSelector? triggerRemote)
     {
         IkeSa first = session.Current;
+        TimeSpan began = first.Runtime.Now;
         session.BeginCreation();
         try
         {
@@ -35,6 +36,7 @@ internal static class CreateChildSa
             if (child.State != ChildSaState.Live)
                 throw new ExchangeFailure(PcpuIpsecError.Aborted, "the peer deleted it at once");
             ChildSaInstallation.Announce(session.Current, child);
+            Done(session, Handshake.ChildSaSetup, began);
             return true;
         }
         catch (ExchangeFailure failure)
@@ -55,6 +57,7 @@ internal static class CreateChildSa
         if (session.Closed || old.State != ChildSaState.Live || old.RekeyingByUs || old.RekeyingByPeer)
             return false;
         old.RekeyingByUs = true;
+        TimeSpan began = session.Current.Runtime.Now;
         session.BeginCreation();
         try
         {
@@ -73,6 +76,7 @@ internal static class CreateChildSa
             {
                 old.OurSuccessor = child;
                 ChildSaInstallation.Announce(session.Current, child);
+                Done(session, Handshake.ChildSaRekey, began);
                 // Where the peer's rekeying is being answered at this moment, that settles the collision when it is done.
                 if (!old.RekeyingByPeer)
                 {
@@ -92,6 +96,12 @@ internal static class CreateChildSa
         {
             session.EndCreation();
         }
+    }
+
+    private static void Done(IkeSession session, Handshake handshake, TimeSpan began)
+    {
+        IkeSa sa = session.Current;
+        sa.Runtime.Notice(new HandshakeDone(sa.Connection.Name, handshake, sa.Runtime.Now - began));
     }
 
     private static void RekeyFailed(IkeSession session, ChildSa old, int? newCpu, ExchangeFailure failure)

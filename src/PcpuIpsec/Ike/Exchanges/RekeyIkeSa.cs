@@ -25,6 +25,7 @@ internal static class RekeyIkeSa
         if (session.Closed || session.RekeyingByUs || old.State != IkeSaState.Established)
             return false;
         session.RekeyingByUs = true;
+        TimeSpan began = old.Runtime.Now;
         try
         {
             await old.Requests.Drain();
@@ -42,6 +43,7 @@ internal static class RekeyIkeSa
             }
             old.PeerSuccessor?.BecomeRekeyed();
             TakeOver(session, old, ours);
+            old.Runtime.Notice(new HandshakeDone(old.Connection.Name, Handshake.IkeSaRekey, old.Runtime.Now - began));
             IkeRuntime.Run(old.Close(null, "rekeyed"));
             return true;
         }
