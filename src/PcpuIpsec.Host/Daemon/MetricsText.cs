@@ -68,7 +68,8 @@ internal sealed class MetricsText : IDisposable
                     _metrics[name].WriteTo(text);
                 foreach (ReadOnlyMemory<char> chunk in text.GetChunks())
                     Encoding.UTF8.GetBytes(chunk.Span, response.BodyWriter);
-                text.Clear();
+                // Not cleared: that would allocate all of it anew, in one piece.
+                text = new StringBuilder();
                 await response.BodyWriter.FlushAsync(cancellationToken);
             }
         }
