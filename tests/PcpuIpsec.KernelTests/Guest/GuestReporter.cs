@@ -6,6 +6,9 @@ namespace PcpuIpsec.KernelTests.Guest;
 /// <summary>Tells the console and the host how each test goes, and ends the process where one hangs beyond xunit's own limit.</summary>
 internal sealed class GuestReporter(StreamWriter events, string folder) : LongLivedMarshalByRefObject, IMessageSink, IDisposable
 {
+    /// <summary>The exit code where a test hung.</summary>
+    public const int Hung = 2;
+
     private static readonly TimeSpan _graceAfterLimit = TimeSpan.FromSeconds(30);
 
     private readonly Lock _lock = new();
@@ -88,10 +91,10 @@ internal sealed class GuestReporter(StreamWriter events, string folder) : LongLi
         int limit = starting.TestCase is Xunit.Sdk.IXunitTestCase { Timeout: > 0 and var own } ? own : GuestMachine.TestLimitMilliseconds;
         _watchdog = new Timer(_ =>
         {
-            string message = $"It hung for more than {limit / 1000} s, and the run ends with it.";
+            string message = $"It hung for more than {limit / 1000} s.";
             Console.WriteLine($"FAILED  {test}: {message}");
             Write(new TestEvent(TestEventKind.Failed, test, limit / 1000.0, message));
-            Environment.Exit(2);
+            Environment.Exit(Hung);
         }, null, TimeSpan.FromMilliseconds(limit) + _graceAfterLimit, Timeout.InfiniteTimeSpan);
     }
 

@@ -4,7 +4,10 @@ using Xunit.Sdk;
 
 namespace PcpuIpsec.KernelTests.Guest;
 
-/// <summary>The run inside the VM: xunit's own framework in this process, one test at a time.</summary>
+/// <summary>
+/// The run inside the VM: xunit's own framework in this process, one test at a time. Where a fault of the emulation ended the
+/// boot before this one, it goes on with the tests that have no result yet.
+/// </summary>
 internal static class GuestRun
 {
     /// <summary>Runs the tests of this machine.</summary>
@@ -13,7 +16,12 @@ internal static class GuestRun
     /// <returns>0 where none failed.</returns>
     public static int Run(string? filter, string folder)
     {
-        using var events = new StreamWriter(Path.Combine(folder, TestEvent.FileName)) { AutoFlush = true };
+        string path = Path.Combine(folder, TestEvent.FileName);
+        IReadOnlyList<TestEvent> before = TestEvent.ReadAll(path);
+        HashSet<string> done = [.. before.Where(e => e.IsResult).Select(e => e.Test)];
+        using var events = new StreamWriter(path) { AutoFlush = true };
+        foreach (TestEvent e in before)
+            events.WriteLine(e.ToLine());
         using var reporter = new GuestReporter(events, folder);
         using var framework = new XunitTestFramework(reporter);
         Assembly assembly = typeof(GuestRun).Assembly;
@@ -28,6 +36,7 @@ internal static class GuestRun
             .. found.Cases
                 .Where(IsForVm)
                 .Where(c => filter is null || filter.Split('|').Any(f => c.DisplayName.Contains(f, StringComparison.OrdinalIgnoreCase)))
+                .Where(c => !done.Contains(c.DisplayName))
                 .OrderBy(c => c.DisplayName, StringComparer.Ordinal),
         ];
         reporter.Plan(cases.Select(c => c.DisplayName));

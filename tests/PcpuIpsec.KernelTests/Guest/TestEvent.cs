@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace PcpuIpsec.KernelTests.Guest;
 
@@ -21,6 +22,10 @@ internal enum TestEventKind
 internal sealed record TestEvent(TestEventKind Kind, string Test, double Seconds = 0, string? Message = null, string? Output = null)
 {
     public const string FileName = "events.jsonl";
+
+    /// <summary>Whether the test has ended by it.</summary>
+    [JsonIgnore]
+    public bool IsResult => Kind is TestEventKind.Passed or TestEventKind.Failed or TestEventKind.Skipped;
 
     public string ToLine() => JsonSerializer.Serialize(this);
 

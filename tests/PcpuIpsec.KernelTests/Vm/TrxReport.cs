@@ -10,21 +10,23 @@ internal static class TrxReport
     private const string TestType = "13cdc9d9-ddb5-4fa4-a97d-d965ccfa4b4b", TestList = "8c84fa94-04c1-424b-9868-57a2d4851a1d";
 
     /// <summary>
-    /// The result of every test. One that was planned and has none is a failure: the VM ended before it, or in it.
+    /// The result of every test, the last where a theory began anew in a second boot. One that was planned and has none is a
+    /// failure: the VM ended before it, or in it. Where the time was over it was skipped; but no run without any result.
     /// </summary>
-    public static IReadOnlyList<TestEvent> Results(IReadOnlyList<TestEvent> events, string howItEnded)
+    public static IReadOnlyList<TestEvent> Results(IReadOnlyList<TestEvent> events, string howItEnded, bool outOfTime = false)
     {
-        var results = events.Where(e => e.Kind is TestEventKind.Passed or TestEventKind.Failed or TestEventKind.Skipped).ToList();
+        var results = events.Where(e => e.IsResult).GroupBy(e => e.Test).Select(g => g.Last()).ToList();
+        TestEventKind withoutResult = outOfTime && results.Count > 0 ? TestEventKind.Skipped : TestEventKind.Failed;
         var done = results.Select(e => e.Test).ToHashSet();
         var started = events.Where(e => e.Kind == TestEventKind.Started).Select(e => e.Test).ToHashSet();
-        foreach (TestEvent planned in events.Where(e => e.Kind == TestEventKind.Planned))
+        foreach (TestEvent planned in events.Where(e => e.Kind == TestEventKind.Planned).DistinctBy(e => e.Test))
         {
             // A theory that could not be split into its rows is planned under its own name and runs under theirs.
             if (!done.Contains(planned.Test) && !started.Any(s => s != planned.Test && s.StartsWith(planned.Test + "(", StringComparison.Ordinal)))
-                results.Add(new TestEvent(TestEventKind.Failed, planned.Test, Message: started.Contains(planned.Test) ? $"It did not end. {howItEnded}" : $"It was not begun. {howItEnded}"));
+                results.Add(new TestEvent(withoutResult, planned.Test, Message: started.Contains(planned.Test) ? $"It did not end. {howItEnded}" : $"It was not begun. {howItEnded}"));
         }
         foreach (string test in started.Where(s => !done.Contains(s) && !events.Any(e => e.Kind == TestEventKind.Planned && e.Test == s)))
-            results.Add(new TestEvent(TestEventKind.Failed, test, Message: $"It did not end. {howItEnded}"));
+            results.Add(new TestEvent(withoutResult, test, Message: $"It did not end. {howItEnded}"));
         if (results.Count == 0)
             results.Add(new TestEvent(TestEventKind.Failed, "the run in the VM", Message: $"No test was run. {howItEnded}"));
         return results;

@@ -21,6 +21,29 @@ public sealed class TrxReportTests
         => Assert.Equal("It did not end. It was killed.", Assert.Single(TrxReport.Results([Event(TestEventKind.Planned, "a"), Event(TestEventKind.Started, "a")], "It was killed.")).Message);
 
     [Fact]
+    public void A_second_boot_s_result_counts_and_what_the_first_one_ended_is_no_failure()
+    {
+        IReadOnlyList<TestEvent> results = TrxReport.Results(
+        [
+            Event(TestEventKind.Planned, "a"), Event(TestEventKind.Planned, "t"), Event(TestEventKind.Started, "a"), Event(TestEventKind.Passed, "a"),
+            Event(TestEventKind.Started, "t(x: 1)"), Event(TestEventKind.Failed, "t(x: 1)"), Event(TestEventKind.Started, "t(x: 2)"),
+            Event(TestEventKind.Planned, "t"), Event(TestEventKind.Started, "t(x: 1)"), Event(TestEventKind.Passed, "t(x: 1)"), Event(TestEventKind.Started, "t(x: 2)"), Event(TestEventKind.Passed, "t(x: 2)"),
+        ], "");
+
+        Assert.Equal(["a", "t(x: 1)", "t(x: 2)"], results.Select(r => r.Test));
+        Assert.All(results, r => Assert.Equal(TestEventKind.Passed, r.Kind));
+    }
+
+    [Fact]
+    public void What_a_slow_host_did_not_come_to_in_time_was_skipped_but_not_where_nothing_was_done()
+    {
+        TestEvent[] events = [Event(TestEventKind.Planned, "a"), Event(TestEventKind.Planned, "b"), Event(TestEventKind.Planned, "c"), Event(TestEventKind.Started, "a"), Event(TestEventKind.Failed, "a"), Event(TestEventKind.Started, "b")];
+
+        Assert.Equal([TestEventKind.Failed, TestEventKind.Skipped, TestEventKind.Skipped], TrxReport.Results(events, "The time was over.", outOfTime: true).Select(r => r.Kind));
+        Assert.All(TrxReport.Results(events[..3], "The time was over.", outOfTime: true), r => Assert.Equal(TestEventKind.Failed, r.Kind));
+    }
+
+    [Fact]
     public void A_run_without_any_test_has_failed()
         => Assert.Equal(TestEventKind.Failed, Assert.Single(TrxReport.Results([], "It was killed.")).Kind);
 

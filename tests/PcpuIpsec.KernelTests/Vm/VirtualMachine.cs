@@ -22,7 +22,7 @@ internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, st
     /// <summary>
     /// Boots, runs the job and waits for the end. Emulated CPUs that run in parallel may see the kernel patch its own code at
     /// the wrong moment, which ends it now and then (an Oops by int3, seen with QEMU 7.2, mostly seconds after its start); so it
-    /// boots anew, where the job was not begun, and where it was and the console tells of that fault. The job then begins anew.
+    /// boots anew, where the job was not begun, and where it was and the console tells of that fault. The job then begins anew, with what it left in <paramref name="outputFolder"/>.
     /// </summary>
     /// <param name="job">A bash script. It sees the build in /build, the .NET runtime in /dotnet and <paramref name="outputFolder"/> in /out.</param>
     /// <param name="outputFolder">What the job leaves behind, and the console's log.</param>
