@@ -67,20 +67,27 @@ internal static class UdpPortOwner
     {
         try
         {
-            foreach (string fd in Directory.EnumerateFiles(process + "/fd"))
-            {
-                if (File.ResolveLinkTarget(fd, returnFinalTarget: false)?.Name is { } name && name.StartsWith(SocketPrefix, StringComparison.Ordinal)
-                    && ulong.TryParse(name.AsSpan(SocketPrefix.Length).TrimEnd(']'), NumberStyles.None, CultureInfo.InvariantCulture, out ulong inode) && inodes.Contains(inode))
-                {
-                    return true;
-                }
-            }
+            return Directory.EnumerateFiles(process + "/fd").Any(fd => IsSocket(fd, inodes));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // It ended meanwhile, or is another user's.
+            return false;
         }
-        return false;
+    }
+
+    private static bool IsSocket(string fd, HashSet<ulong> inodes)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(fd, returnFinalTarget: false)?.Name is { } name && name.StartsWith(SocketPrefix, StringComparison.Ordinal)
+                && ulong.TryParse(name.AsSpan(SocketPrefix.Length).TrimEnd(']'), NumberStyles.None, CultureInfo.InvariantCulture, out ulong inode) && inodes.Contains(inode);
+        }
+        catch (IOException)
+        {
+            // Closed meanwhile, which says nothing of the process's others.
+            return false;
+        }
     }
 
     private static string NameOf(string process)
