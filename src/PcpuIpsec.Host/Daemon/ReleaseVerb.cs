@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Microsoft.Extensions.Logging.Abstractions;
+using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 
 namespace PcpuIpsec.Host.Daemon;
@@ -21,48 +21,27 @@ internal static class ReleaseVerb
     {
         try
         {
-            using var keeper = new TunnelKeeper(new TunnelFolder(path), KeySource.OfEnvironment());
-            // Taking a hold over and removing its tunnel is the one way in which protection ends.
-            await keeper.OpenAsync(declared => StartAsync(declared, plane, path, names, cancellation));
-            await using IpsecGateway gateway = keeper.Gateway;
-            string[] held = [.. (await gateway.GetStatusAsync(cancellation)).Tunnels.Select(t => t.Name)];
-            var wasHeld = new HashSet<string>();
-            await foreach (GatewayEvent e in gateway.Events.WithCancellation(cancellation))
+            IReadOnlyList<TunnelDefinition> declared = new TunnelFolder(path).Read();
+            if (names.Except(declared.Select(t => t.Name)).FirstOrDefault() is { } unknown)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnel = '{unknown}': allowed are {string.Join(", ", declared.Select(t => t.Name))}.");
+            if (declared.Count == 0)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnels = '{path}' declares no tunnel.");
+            // Nothing is negotiated: it takes no key.
+            using Secret none = Secret.CopyOf([]);
+            TunnelOptions[] wanted = [.. declared.Where(t => names.Length == 0 || names.Contains(t.Name)).Select(t => TunnelMapping.ToOptions(t, none))];
+            IReadOnlyList<string> released = await IpsecGateway.ReleaseAsync(new GatewayOptions { DataPlane = plane, Tunnels = wanted }, cancellation);
+            foreach (TunnelOptions tunnel in wanted)
             {
-                if (e.Kind == GatewayEventKind.TunnelAdded && e.Message.Contains(IpsecGateway.WasHeld, StringComparison.Ordinal))
-                    wasHeld.Add(e.Tunnel);
-                if (e.Kind == GatewayEventKind.TunnelAdded && e.Tunnel == held[^1])
-                    break;
+                Console.WriteLine(released.Contains(tunnel.Name)
+                    ? $"{tunnel.Name}: its traffic is not held any more."
+                    : $"{tunnel.Name}: nothing was held under this name in this network namespace.");
             }
-            foreach (string name in held)
-            {
-                await gateway.RemoveTunnelAsync(name, cancellation);
-                Console.WriteLine(wasHeld.Contains(name)
-                    ? $"{name}: its traffic is not held any more."
-                    : $"{name}: nothing was held under this name in this network namespace.");
-            }
-            return wasHeld.Count == held.Length ? 0 : 1;
+            return released.Count == wanted.Length ? 0 : 1;
         }
         catch (PcpuIpsecException e)
         {
             await Console.Error.WriteLineAsync("pcpu-ipsec: " + e.Message);
             return 1;
         }
-    }
-
-    private static Task<IpsecGateway> StartAsync(IReadOnlyList<TunnelOptions> declared, DataPlaneKind plane, string path, string[] names, CancellationToken cancellation)
-    {
-        if (names.Except(declared.Select(t => t.Name)).FirstOrDefault() is { } unknown)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnel = '{unknown}': allowed are {string.Join(", ", declared.Select(t => t.Name))}.");
-        if (declared.Count == 0)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnels = '{path}' declares no tunnel.");
-        return IpsecGateway.StartAsync(
-            new GatewayOptions
-            {
-                DataPlane = plane,
-                LoggerFactory = NullLoggerFactory.Instance,
-                Tunnels = [.. declared.Where(t => names.Length == 0 || names.Contains(t.Name)).Select(t => t with { StartAction = StartAction.Wait })],
-            },
-            cancellation);
     }
 }

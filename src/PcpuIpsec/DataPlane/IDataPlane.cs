@@ -27,14 +27,15 @@ internal interface IDataPlane : IAsyncDisposable
     /// From the moment this returns no packet that the policy covers leaves in clear, whatever happens to this process.
     /// Holding what is held already (left by a killed process) takes it over. Where it fails, what was not held before is not held.
     /// </summary>
-    /// <returns>True where it was held before.</returns>
-    ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken);
+    /// <returns>How it was held before.</returns>
+    ValueTask<PriorHold> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken);
 
     /// <summary>
     /// Lets the policy's traffic go as it would have gone without us. The only way in which protection ends; what SAs are left
     /// of it end with it.
     /// </summary>
-    ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken);
+    /// <returns>Whether it was held, by this process or one before.</returns>
+    ValueTask<bool> ReleaseAsync(string connection, CancellationToken cancellationToken);
 
     /// <summary>
     /// A UDP socket bound to the address and port that IKE shares with ESP in UDP (RFC 3948): datagrams with the non-ESP
@@ -74,6 +75,19 @@ internal interface IDataPlane : IAsyncDisposable
 
     /// <summary>Drops by reason over the plane's life, in the kernel's names where it has one for the thing (e.g. XfrmInStateSeqError).</summary>
     IReadOnlyDictionary<string, long> ReadDropCounters();
+}
+
+/// <summary>What of a connection a process before this one left.</summary>
+internal enum PriorHold
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>Its traffic was held.</summary>
+    Held,
+
+    /// <summary>And SAs carry it, which nobody can rekey: until the connection has some of its own.</summary>
+    Carried,
 }
 
 /// <summary>What a plane can do.</summary>

@@ -9,7 +9,7 @@ namespace PcpuIpsec.Esp;
 /// <summary>Policies and the routing that makes them hold.</summary>
 internal sealed partial class EmbeddedDataPlane
 {
-    public async ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
+    public async ValueTask<PriorHold> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
     {
         await _control.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -35,7 +35,7 @@ internal sealed partial class EmbeddedDataPlane
             await PublishAsync().ConfigureAwait(false);
             WarnOfStrictReversePath(policy);
             PlaneLog.Held(_options.Logger, policy.Connection, _hold.CountRules(policy.Connection), TrafficHold.TableOf(policy.Connection));
-            return wasHeld;
+            return wasHeld ? PriorHold.Held : PriorHold.None;
         }
         finally
         {
@@ -43,13 +43,14 @@ internal sealed partial class EmbeddedDataPlane
         }
     }
 
-    public async ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken)
+    public async ValueTask<bool> ReleaseAsync(string connection, CancellationToken cancellationToken)
     {
         await _control.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             // Also where this process does not hold it: an earlier one may have.
+            bool wasHeld = _hold.CountRules(connection) > 0;
             _hold.Release(connection);
             _tables.RemovePolicy(connection);
             SaEntry[] orphans = [.. _tables.Inbound.Where(e => e.Installation.Connection == connection), .. _tables.Outbound.Where(e => e.Installation.Connection == connection)];
@@ -59,6 +60,7 @@ internal sealed partial class EmbeddedDataPlane
             foreach (SaEntry orphan in orphans)
                 orphan.Dispose();
             PlaneLog.Released(_options.Logger, connection);
+            return wasHeld;
         }
         finally
         {

@@ -30,7 +30,7 @@ public sealed partial class IpsecGateway
                     () =>
                     {
                         _edge.Remove(Known(fresh.Name));
-                        return Add(fresh, wasHeld: true);
+                        return Add(fresh, PriorHold.Held);
                     },
                     CancellationToken.None);
                 await UnbindAsync(old.Connection);

@@ -7,7 +7,9 @@ namespace PcpuIpsec.Gateway;
 public sealed partial class IpsecGateway
 {
     /// <summary>In the message of <see cref="GatewayEventKind.TunnelAdded"/>: a process before this one left it held.</summary>
-    internal const string WasHeld = "was held before and stays so";
+    private const string WasHeld = "was held before and stays so";
+
+    private const string CarriedOn = ", carried by SAs that it left until there are new ones";
 
     /// <summary>Adds a tunnel: validates it, holds its traffic and answers its peer; initiates where its start action says so, without waiting for the outcome.</summary>
     /// <param name="tunnel">The tunnel.</param>
@@ -53,7 +55,7 @@ public sealed partial class IpsecGateway
         await _changing.WaitAsync(cancellationToken);
         List<ValidatedTunnel> fresh = [];
         int bound = 0, held = 0, added = 0;
-        HashSet<string> takenOver = [];
+        Dictionary<string, PriorHold> prior = [];
         try
         {
             // All of what can be wrong with options and ports shows before the first packet is held.
@@ -65,13 +67,12 @@ public sealed partial class IpsecGateway
             for (; held < fresh.Count; held++)
             {
                 TrafficPolicy policy = fresh[held].Policy;
-                if (await _edge.Plane.CallAsync(p => p.HoldAsync(policy, cancellationToken)))
-                    takenOver.Add(policy.Connection);
+                prior[policy.Connection] = await _edge.Plane.CallAsync(p => p.HoldAsync(policy, cancellationToken));
             }
             for (; added < fresh.Count; added++)
             {
                 ValidatedTunnel tunnel = fresh[added];
-                await _edge.Loop.AskAsync(() => Add(tunnel, takenOver.Contains(tunnel.Name)), CancellationToken.None);
+                await _edge.Loop.AskAsync(() => Add(tunnel, prior[tunnel.Name]), CancellationToken.None);
             }
         }
         catch
@@ -80,7 +81,7 @@ public sealed partial class IpsecGateway
             {
                 // What a killed process left closed is not ours to open.
                 string name = fresh[i].Name;
-                if (!takenOver.Contains(name))
+                if (prior[name] == PriorHold.None)
                     await _edge.Plane.CallAsync(p => p.ReleaseAsync(name, CancellationToken.None));
             }
             for (int i = added; i < bound; i++)
@@ -156,17 +157,20 @@ public sealed partial class IpsecGateway
             },
             cancellationToken);
 
-    private bool Add(ValidatedTunnel options, bool wasHeld)
+    private bool Add(ValidatedTunnel options, PriorHold prior)
     {
         var tunnel = new Tunnel(options);
         _edge.Add(tunnel);
         GatewayLog.TunnelAdded(_log, tunnel.Name, options.Connection.LocalAddress, options.Connection.RemoteAddress);
-        _reporter.Publish(GatewayEventKind.TunnelAdded, tunnel.Name, $"added between {options.Connection.LocalAddress} and {options.Connection.RemoteAddress}; its traffic {(wasHeld ? WasHeld : "is held")}");
+        _reporter.Publish(GatewayEventKind.TunnelAdded, tunnel.Name, $"added between {options.Connection.LocalAddress} and {options.Connection.RemoteAddress}; its traffic {(prior == PriorHold.None ? "is held" : WasHeld)}{(prior == PriorHold.Carried ? CarriedOn : "")}");
         foreach (string warning in options.Warnings)
         {
             GatewayLog.TunnelWarning(_log, tunnel.Name, warning);
             _reporter.Publish(GatewayEventKind.Warning, tunnel.Name, warning);
         }
+        // It was up, and its SAs have nobody at this end who could rekey or delete them.
+        if (prior == PriorHold.Carried)
+            tunnel.KeepUp = true;
         if (tunnel.KeepUp)
             _edge.Initiate(tunnel);
         return true;

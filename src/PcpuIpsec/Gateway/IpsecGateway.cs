@@ -63,6 +63,27 @@ public sealed partial class IpsecGateway : IAsyncDisposable
         return await StartAsync(options, plane, reason, new GatewayCore(new SystemRandom(), new CoreLimits()), cancellationToken);
     }
 
+    /// <summary>
+    /// Lets the traffic of the options' tunnels go that an ended or killed process left held, on the data plane that a gateway
+    /// would choose. Binds no port, needs no key and negotiates nothing.
+    /// </summary>
+    /// <returns>The names of those of which something was held.</returns>
+    internal static async Task<IReadOnlyList<string>> ReleaseAsync(GatewayOptions options, CancellationToken cancellationToken)
+    {
+        options.Validate();
+        (IDataPlane plane, _) = await DataPlanes.CreateAsync(options, options.LoggerFactory.CreateLogger<IpsecGateway>(), cancellationToken);
+        await using (plane)
+        {
+            List<string> released = [];
+            foreach (TunnelOptions tunnel in options.Tunnels)
+            {
+                if (await plane.ReleaseAsync(tunnel.Name, cancellationToken))
+                    released.Add(tunnel.Name);
+            }
+            return released;
+        }
+    }
+
     /// <summary>Starts with a data plane and a core that are there already; both are the gateway's from here on.</summary>
     internal static async Task<IpsecGateway> StartAsync(GatewayOptions options, IDataPlane plane, string planeReason, IGatewayCore core, CancellationToken cancellationToken)
     {

@@ -260,7 +260,10 @@ internal sealed class IkeEngine
     // Not where the other has gone meanwhile: then this one is all that carries the traffic.
     private static void CloseSuperseded(ConnectionState state, IkeSession session)
     {
-        if (state.Current != session || session.LeftOut)
+        // A Delete would be answered by nobody.
+        if (session.ForgottenByPeer)
+            session.Current.Terminate(null, "the peer has started anew");
+        else if (state.Current != session || session.LeftOut)
             IkeRuntime.Run(session.Current.Close(null, "another IKE SA serves the connection"));
     }
 
@@ -284,12 +287,15 @@ internal sealed class IkeEngine
         }
     }
 
-    /// <summary>The peer says that this is its only IKE SA (§2.4): what it had before is gone.</summary>
+    /// <summary>
+    /// The peer says that this is its only IKE SA (§2.4): it knows no other. Their Child SAs may still carry traffic, where its
+    /// kernel outlived its process: they go as those of any IKE SA that another one supersedes.
+    /// </summary>
     public void InitialContact(IkeSa sa)
     {
         // Not those that were made after this one was begun: both ends may have begun at once.
-        foreach (IkeSession old in Find(sa.Connection.Name)?.Sessions.Where(s => s != sa.Session && s.EstablishedAt < sa.CreatedAt).ToArray() ?? [])
-            old.Current.Terminate(null, "the peer has started anew");
+        foreach (IkeSession old in Find(sa.Connection.Name)?.Sessions.Where(s => s != sa.Session && s.EstablishedAt < sa.CreatedAt) ?? [])
+            old.ForgottenByPeer = true;
     }
 
     /// <summary>An IKE SA has ended.</summary>

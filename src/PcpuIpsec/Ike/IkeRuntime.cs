@@ -128,14 +128,29 @@ internal sealed class IkeRuntime(IRandomSource random)
             _timers.Enqueue(timer, priority);
     }
 
-    /// <summary>Runs a step to its end, reporting nothing: exchanges report their own failures; any other exception is a bug and surfaces.</summary>
+    /// <summary>
+    /// Runs a step to its end, reporting nothing: exchanges report their own failures, and that an IKE SA went away in the middle of
+    /// one is told with its end. Any other exception is a bug and surfaces.
+    /// </summary>
     public static void Run(Step<bool> step)
     {
         Step<bool>.Awaiter awaiter = step.GetAwaiter();
         if (awaiter.IsCompleted)
-            awaiter.GetResult();
+            End(awaiter);
         else
-            awaiter.UnsafeOnCompleted(() => awaiter.GetResult());
+            awaiter.UnsafeOnCompleted(() => End(awaiter));
+
+        static void End(Step<bool>.Awaiter awaiter)
+        {
+            try
+            {
+                awaiter.GetResult();
+            }
+            catch (ExchangeFailure failure) when (failure.Error == PcpuIpsecError.Aborted)
+            {
+                // Nobody waits for it.
+            }
+        }
     }
 }
 

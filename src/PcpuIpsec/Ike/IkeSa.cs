@@ -290,6 +290,11 @@ internal sealed class IkeSa
         byte[] message = Build(header.Exchange, IkeFlags.Response, header.MessageId, answer.Payloads);
         Responses.Answer(header.MessageId, message);
         Runtime.Emit(new SendDatagram(datagram.Local, datagram.Remote, message));
+        if (header.Exchange != ExchangeType.IKE_AUTH && Session.Unconfirmed is { } first)
+        {
+            Session.Unconfirmed = null;
+            IkeRuntime.Run(ChildSaInstallation.InstallOutbound(this, first));
+        }
         answer.Then?.Invoke();
         return true;
     }

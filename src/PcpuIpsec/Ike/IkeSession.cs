@@ -17,6 +17,12 @@ internal sealed class IkeSession(IkeSa first)
     /// <summary>Both ends announced SA_RESOURCE_INFO (RFC 9611 §3).</summary>
     public bool PerResource { get; set; }
 
+    /// <summary>The peer knows it no more (INITIAL_CONTACT, RFC 7296 §2.4).</summary>
+    public bool ForgottenByPeer { get; set; }
+
+    /// <summary>The Child SA of the peer's IKE_AUTH, until a request shows that it has our response.</summary>
+    public ChildSa? Unconfirmed { get; set; }
+
     public TimeSpan? EstablishedAt { get; set; }
 
     public bool Closed { get; set; }

@@ -25,6 +25,12 @@ internal sealed class KernelConnection(TrafficPolicy policy, IReadOnlyList<XfrmP
     /// <summary>All that the kernel is to have.</summary>
     public List<XfrmPolicy> Held => [.. KernelPolicies.CoverNeighborDiscovery(Policy) ? KernelPolicies.NeighborDiscovery() : [], .. Policies, .. Exceptions, .. Backstops];
 
+    /// <summary>SAs of a process before this one, which was killed: they carry the traffic until it has an SA of this one.</summary>
+    public List<XfrmState> Left { get; private set; } = [];
+
+    /// <summary>Ends the wait for what the peer still sends by <see cref="Left"/>.</summary>
+    public ITimer? LeftTimer { get; set; }
+
     /// <summary>When its fallback was last looked for in the kernel.</summary>
     public DateTimeOffset FallbackCheckedAt { get; set; }
 
@@ -56,4 +62,15 @@ internal sealed class KernelConnection(TrafficPolicy policy, IReadOnlyList<XfrmP
     /// serves until it is deleted: until it is remembered (<see cref="KernelHost.Remember"/>) no packet must find the new one.
     /// </summary>
     public DateTimeOffset NextFallbackTime() => DateTimeOffset.FromUnixTimeSeconds(--_fallbackTime);
+
+    /// <summary>Takes over what is there; the next fallback stands behind those that are among it too.</summary>
+    public void TakeOver(IReadOnlyList<XfrmInstalledState> left)
+    {
+        Left = [.. left.Select(l => l.State)];
+        foreach (XfrmInstalledState fallback in left.Where(l => l.State.Cpu is null && IsOutbound(l.State)))
+            _fallbackTime = Math.Min(_fallbackTime, fallback.Counters.Added?.ToUnixTimeSeconds() ?? _fallbackTime);
+    }
+
+    /// <summary>Kernels before 6.10 do not say.</summary>
+    public bool IsOutbound(XfrmState state) => state.Direction is { } direction ? direction == XfrmSaDirection.Out : !state.Destination.Equals(Policy.LocalAddress);
 }

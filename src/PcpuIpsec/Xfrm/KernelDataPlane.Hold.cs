@@ -5,7 +5,7 @@ namespace PcpuIpsec.Xfrm;
 /// <summary>Policies: there before the first SA, and gone only once everything else is.</summary>
 internal sealed partial class KernelDataPlane
 {
-    public ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
+    public ValueTask<PriorHold> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         lock (_lock)
@@ -29,6 +29,7 @@ internal sealed partial class KernelDataPlane
             IReadOnlyList<XfrmPolicy> backstops = Put(policy, wanted, before);
             wanted = [.. protecting, .. exceptions, .. backstops];
             bool isNew = known is null;
+            PriorHold prior = before.Count > 0 ? PriorHold.Held : PriorHold.None;
             try
             {
                 var keep = wanted.Select(KernelPolicies.KeyOf).ToHashSet();
@@ -38,9 +39,14 @@ internal sealed partial class KernelDataPlane
                 {
                     known = new KernelConnection(policy, protecting);
                     _connections.Add(requestId, known);
-                    int states = ForgetStates(requestId);
+                    TakeOverStates(known, before);
                     if (before.Count > 0)
-                        KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, states);
+                        KernelPlaneLog.TakenOver(_options.Logger, policy.Connection, known.Left.Count);
+                }
+                else
+                {
+                    // What was left was negotiated for what was held then.
+                    ForgetLeft(known);
                 }
                 bool wasOnDemand = known.Policy.AcquirePerCpu;
                 (known.Policy, known.Policies, known.Exceptions, known.Backstops) = (policy, protecting, exceptions, backstops);
@@ -62,11 +68,11 @@ internal sealed partial class KernelDataPlane
                 throw;
             }
             KernelPlaneLog.Held(_options.Logger, policy.Connection, wanted.Count, requestId);
-            return ValueTask.FromResult(before.Count > 0);
+            return ValueTask.FromResult(isNew && known.Left.Count > 0 ? PriorHold.Carried : prior);
         }
     }
 
-    public ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken)
+    public ValueTask<bool> ReleaseAsync(string connection, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         lock (_lock)
@@ -76,6 +82,7 @@ internal sealed partial class KernelDataPlane
             if (_connections.Remove(requestId, out KernelConnection? known))
             {
                 known.Resume?.Dispose();
+                known.LeftTimer?.Dispose();
                 Disarm(known);
                 if (known.Policy.AcquirePerCpu)
                     RaiseAcquireExpiry();
@@ -94,7 +101,7 @@ internal sealed partial class KernelDataPlane
                     _xfrm.DeletePolicy(policy);
             }
             KernelPlaneLog.Released(_options.Logger, connection);
-            return ValueTask.CompletedTask;
+            return ValueTask.FromResult(left.Exists(p => KernelIds.RequestIdOf(p) == requestId));
         }
     }
 
@@ -191,21 +198,19 @@ internal sealed partial class KernelDataPlane
     }
 
     /// <summary>Deletes every state of a connection.</summary>
-    private int ForgetStates(uint requestId)
+    private void ForgetStates(uint requestId)
     {
-        int count = 0;
         foreach (XfrmInstalledState state in _xfrm.States().Where(s => s.State.RequestId == requestId))
         {
             if (state.State.Spi == 0)
                 TakeBack(state.State);
-            else if (_xfrm.DeleteState(state.State.Id))
-                count++;
+            else
+                _xfrm.DeleteState(state.State.Id);
         }
         foreach (InstalledSa sa in _sas.Values.Where(s => s.State.RequestId == requestId).ToArray())
         {
             _sas.Remove(sa.State.Id);
             sa.Dispose();
         }
-        return count;
     }
 }

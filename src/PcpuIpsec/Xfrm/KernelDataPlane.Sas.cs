@@ -53,6 +53,9 @@ internal sealed partial class KernelDataPlane
             bool replaces = sa is { Direction: SaDirection.Outbound, Cpu: { } cpu } && HasOwn(connection, cpu);
             if (sa.Direction == SaDirection.Outbound && !_keys.Add(sa.EncryptionKey.Span))
                 throw new PcpuIpsecException(PcpuIpsecError.CryptoFailure, $"Outbound SPI {sa.Spi:x8} of '{sa.Connection}': its key was in use before; it is allowed once, since its nonces would repeat.");
+            // A peer that has forgotten it may choose its number again.
+            if (connection.Left.RemoveAll(l => l.Id == id) > 0)
+                _xfrm.DeleteState(id);
             IDisposable? remembered = null;
             try
             {
@@ -76,7 +79,10 @@ internal sealed partial class KernelDataPlane
                 Fit(connection.Policy, sa);
             OrLater(() => FollowAddresses(connection, sa));
             if (sa.Direction == SaDirection.Outbound)
+            {
+                OrLater(() => ReplaceLeft(connection));
                 OrLater(() => OutboundChanged(connection, sa.Cpu, replaces));
+            }
             return ValueTask.CompletedTask;
         }
     }
@@ -241,7 +247,7 @@ internal sealed partial class KernelDataPlane
     /// </summary>
     private IDisposable? InstallFallback(SaInstallation sa, XfrmState state, KernelConnection connection)
     {
-        XfrmPolicy[] waiting = _sas.Values.Any(s => s.Direction == SaDirection.Outbound && s.State.RequestId == connection.RequestId)
+        XfrmPolicy[] waiting = connection.Left.Exists(connection.IsOutbound) || _sas.Values.Any(s => s.Direction == SaDirection.Outbound && s.State.RequestId == connection.RequestId)
             ? []
             : [.. connection.Policies.Where(p => p.Direction == XfrmPolicyDirection.Out)];
         try

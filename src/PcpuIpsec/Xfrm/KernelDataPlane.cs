@@ -119,6 +119,7 @@ internal sealed partial class KernelDataPlane : IDataPlane
             foreach (KernelConnection connection in _connections.Values)
             {
                 connection.Resume?.Dispose();
+                connection.LeftTimer?.Dispose();
                 OrLater(() => ForgetStates(connection.RequestId));
                 OrLater(() => SetFlag(connection, false));
                 OrLater(() => _host.Routes.Leave(connection.Policy));
@@ -169,7 +170,7 @@ internal static partial class KernelPlaneLog
     [LoggerMessage(41, LogLevel.Information, "Holding the traffic of {Connection}: {Policies} policies with reqid {RequestId}")]
     public static partial void Held(ILogger logger, string connection, int policies, uint requestId);
 
-    [LoggerMessage(42, LogLevel.Information, "Took over what was held of {Connection}; {States} SAs that a process before left were deleted")]
+    [LoggerMessage(42, LogLevel.Information, "Took over what was held of {Connection}; {States} SAs that a process before left carry it until there are new ones")]
     public static partial void TakenOver(ILogger logger, string connection, int states);
 
     [LoggerMessage(43, LogLevel.Information, "Released the traffic of {Connection}")]

@@ -9,7 +9,7 @@ namespace PcpuIpsec.KernelTests.Plane;
 public sealed class PlaneDaemonTests
 {
     [KernelFact]
-    public async Task A_killed_daemon_loses_no_packet_while_it_is_down_and_the_next_one_leaves_no_orphan()
+    public async Task A_killed_daemon_loses_no_packet_while_it_is_down_nor_when_the_next_one_takes_over_and_leaves_no_orphan()
     {
         await using KernelLab lab = await KernelLab.CreateAsync();
         await using TestDaemon west = await TestDaemon.StartAsync(lab.West, "--data-plane", "kernel"), east = await TestDaemon.StartAsync(lab.East, "--data-plane", "kernel");
@@ -20,25 +20,34 @@ public sealed class PlaneDaemonTests
         await west.Client.StartTunnelAsync("lab", allChildSas: true);
         await KernelHasTheDaemonsAsync(west);
         IReadOnlyList<XfrmState> states = await west.Client.GetXfrmStatesAsync();
+        int children = (await west.Client.GetChildSasAsync()).Count;
         Assert.All(states, s => Assert.Equal("lab", s.Tunnel));
         Assert.Equal((await west.Client.GetInfoAsync()).Cpus, states.Where(s => s is { Direction: "out", Cpu: not null }).Select(s => s.Cpu!.Value).Distinct().Order());
         Assert.All(await west.Client.GetXfrmPoliciesAsync(), p => Assert.True(p.Tunnel is null or "lab"));
 
-        await using UdpFlow flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 1, rate: 100);
-        await PlaneWait.UntilAsync(() => Task.FromResult(flow.Received > 50 ? null : $"only {flow.Received} datagrams arrived"));
+        await using UdpFlow there = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 1, rate: 100), back = UdpFlow.Start(lab.Sunrise, lab.Sunset, cpu: 2, rate: 100);
+        await PlaneWait.UntilAsync(() => Task.FromResult(Math.Min(there.Received, back.Received) > 50 ? null : $"only {there.Received} and {back.Received} datagrams arrived"));
         await west.KillAsync();
         await Task.Delay(TimeSpan.FromSeconds(3));
-        FlowResult whileDown = await flow.StopAsync();
-        Assert.True(whileDown.Lost.Count == 0, whileDown.ToString());
+        string[] left = [.. await SpisAsync(lab)];
+        Assert.Equal(states.Select(s => s.Spi).Where(s => s != "0x00000000").Order(), left);
 
+        // It waits for its peer, but what it finds carried it connects.
         await west.StartAsync();
         Assert.Equal("lab", Assert.Single(await west.Client.GetTunnelsAsync()).Name);
-        await west.Client.StartTunnelAsync("lab", allChildSas: true);
+        await PlaneWait.UntilAsync(async () => (await west.Client.GetChildSasAsync()).Count == children ? null : "not every CPU has its Child SA anew");
         await KernelHasTheDaemonsAsync(west);
+        await KernelHasTheDaemonsAsync(east);
+        Assert.Empty(left.Intersect(await SpisAsync(lab)));
+        foreach (FlowResult flow in await Task.WhenAll(there.StopAsync(), back.StopAsync()))
+            Assert.True(flow.Lost.Count == 0, flow.ToString());
 
         Assert.Equal(0, await west.StopAsync());
         Assert.DoesNotContain(await KernelLab.SasAsync(lab.West), s => s.Spi != 0);
     }
+
+    private static async Task<IEnumerable<string>> SpisAsync(KernelLab lab)
+        => (await KernelLab.SasAsync(lab.West)).Where(s => s.Spi != 0).Select(s => $"0x{s.Spi:x8}").Order();
 
     /// <summary>The kernel's states are those of the daemon's Child SAs, and no others. What both ends began at once takes a moment to settle.</summary>
     private static Task KernelHasTheDaemonsAsync(TestDaemon daemon) => PlaneWait.UntilAsync(async () =>

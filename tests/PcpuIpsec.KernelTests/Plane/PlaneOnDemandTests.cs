@@ -37,10 +37,12 @@ public sealed class PlaneOnDemandTests(ITestOutputHelper output)
                 output.WriteLine(result.ToString());
             output.WriteLine(errors.Timeline());
 
-            // All that was lost is what the acquires cost, and the gateway says so.
+            // All that was lost is what the acquires cost, and the gateway says so; but what was just being forwarded when a policy was written.
             GatewayStatus status = await pair.West.GetStatusAsync();
             Assert.Equal(lost, errors.Grown().Values.Sum());
-            Assert.Equal(lost, status.DropCounters["LostToAcquires"]);
+            long whileWritten = errors.Grown().Where(e => e.Key.EndsWith("XfrmFwdHdrError", StringComparison.Ordinal)).Sum(e => e.Value);
+            Assert.InRange(whileWritten, 0, 3);
+            Assert.Equal(lost - whileWritten, status.DropCounters["LostToAcquires"]);
             Assert.All(status.Tunnels[0].ChildSas, c => Assert.True(c.OutboundInstalled));
             Assert.DoesNotContain(await KernelLab.SasAsync(lab.West), s => s.Spi == 0);
             await File.WriteAllTextAsync(Path.Combine(GuestMachine.ResultsFolder, "lost-to-acquires.txt"), $"{lost} of {results.Sum(r => r.Sent)} packets of {_cpus.Count} CPUs at {results.Average(r => r.Rate):F0}/s each were lost between acquire and answer\n");

@@ -45,23 +45,24 @@ internal sealed class FakeDataPlane : IDataPlane
     public void FailEvents(Exception e) => _events.Writer.Complete(e);
 
     /// <summary>Connections whose traffic a process before this one left held.</summary>
-    public HashSet<string> HeldBefore { get; } = [];
+    public Dictionary<string, PriorHold> HeldBefore { get; } = [];
 
-    public async ValueTask<bool> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
+    public async ValueTask<PriorHold> HoldAsync(TrafficPolicy policy, CancellationToken cancellationToken)
     {
         await CallAsync($"hold {policy.Connection}");
         if (RefuseHold(policy) is { } error)
             throw error;
         Held[policy.Connection] = policy;
-        return HeldBefore.Contains(policy.Connection);
+        return HeldBefore.GetValueOrDefault(policy.Connection);
     }
 
-    public async ValueTask ReleaseAsync(string connection, CancellationToken cancellationToken)
+    public async ValueTask<bool> ReleaseAsync(string connection, CancellationToken cancellationToken)
     {
         await CallAsync($"release {connection}");
-        Held.TryRemove(connection, out _);
+        bool wasHeld = Held.TryRemove(connection, out _);
         foreach ((SaDirection, uint) sa in Installed.Where(i => i.Value.Connection == connection).Select(i => i.Key))
             Installed.TryRemove(sa, out _);
+        return wasHeld;
     }
 
     public Socket OpenEncapsulationSocket(IPEndPoint local) => Open(local);

@@ -281,7 +281,7 @@ public class IpsecGatewayTests
     public async Task A_start_that_fails_does_not_open_what_a_killed_process_left_closed()
     {
         var plane = new FakeDataPlane { RefuseHold = p => p.Connection == "broken" ? new PcpuIpsecException(PcpuIpsecError.HostUnable, "no route") : null };
-        plane.HeldBefore.Add("left");
+        plane.HeldBefore.Add("left", PriorHold.Held);
         GatewayOptions options = new() { Tunnels = [TestTunnels.OnLoopback("left"), TestTunnels.OnLoopback("fresh"), TestTunnels.OnLoopback("broken")] };
 
         await Assert.ThrowsAsync<PcpuIpsecException>(() => IpsecGateway.StartAsync(options, plane, "a test", new FakeCore(), CancellationToken.None));

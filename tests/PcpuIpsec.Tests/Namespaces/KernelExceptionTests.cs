@@ -49,7 +49,7 @@ public sealed class KernelExceptionTests : IDisposable
         Assert.Equal([Passing], await SeenAsync());
 
         await using KernelDataPlane next = Create();
-        Assert.True(await next.HoldAsync(Policy(), default));
+        Assert.Equal(PriorHold.Held, await next.HoldAsync(Policy(), default));
         Assert.Equal([Passing], await SeenAsync());
         await next.ReleaseAsync(Connection, default);
         Assert.Equal([TestNetwork.EastInner4, Passing, Dropped], await SeenAsync());

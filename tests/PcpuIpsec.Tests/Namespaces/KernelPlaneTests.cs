@@ -43,7 +43,7 @@ public sealed class KernelPlaneTests : IDisposable
 
         await using (KernelDataPlane plane = Create())
         {
-            Assert.False(await plane.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default));
+            Assert.Equal(PriorHold.None, await plane.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default));
             await SeeNothingAsync(shape, connected);
             Assert.Contains(KernelIds.RequestIdOf(Connection).ToString(System.Globalization.CultureInfo.InvariantCulture), TestNetwork.Ip($"-n {_network.WestName} xfrm policy"));
         }
@@ -51,7 +51,7 @@ public sealed class KernelPlaneTests : IDisposable
         await SeeNothingAsync(shape, connected);
 
         await using KernelDataPlane next = Create();
-        Assert.True(await next.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default));
+        Assert.Equal(PriorHold.Held, await next.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default));
         await SeeNothingAsync(shape, connected);
         await next.ReleaseAsync(Connection, default);
         await SeeInClearAsync(shape, connected);

@@ -98,6 +98,22 @@ public sealed class LabDaemonTests
         Assert.Contains(" 1 received", (await network.Sunset.RunAsync(ping, CancellationToken.None)).Output);
     }
 
+    [Fact]
+    public async Task Release_takes_neither_the_key_nor_an_address_of_the_tunnel()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West);
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East, "a key"));
+        await west.KillAsync();
+        File.Delete(Path.Combine(west.TunnelsFolder, "lab.key"));
+        (await network.West.RunAsync(new LabCommand("ip", "address", "flush", "dev", network.West.Black!.Name), CancellationToken.None)).EnsureSuccess();
+
+        (string program, IReadOnlyList<string> arguments) = HostProgram.Command("release", "--tunnels", west.TunnelsFolder);
+        CommandResult released = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
+
+        Assert.Equal((0, "lab: its traffic is not held any more."), (released.ExitCode, released.Output.Trim()));
+    }
+
     private static Task<LabDaemonPair> StartAsync(LabNetwork network, string westKey, string? eastKey = null)
         => LabDaemonPair.StartAsync(
             network, DataPlaneKind.Auto, HostCpus.Allowed(), Definition(network.West, network.East, westKey), Definition(network.East, network.West, eastKey ?? westKey), CancellationToken.None);

@@ -145,6 +145,7 @@ internal sealed class FakeXfrm : INetlinkTransport
             if (attribute.Type == XfrmAttribute.LtimeVal)
                 addedAt = attribute.Read<XfrmLifetimeCurrent>().AddTime;
         }
+        MemoryMarshal.AsRef<XfrmUserSaInfo>(payload.AsSpan()).Current.AddTime = addedAt;
         var added = new FakeState(payload, addedAt);
         XfrmState state = added.State;
         // __xfrm_init_state: "Only tunnel modes can accommodate a change of family".

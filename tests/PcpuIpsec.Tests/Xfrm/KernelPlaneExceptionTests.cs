@@ -69,7 +69,7 @@ public class KernelPlaneExceptionTests
         KernelPlaneBench killed = Create(kernel);
         await killed.Plane.HoldAsync(Exceptions(), default);
         await using KernelPlaneBench next = Create(kernel);
-        Assert.True(await next.Plane.HoldAsync(Policy(), default));
+        Assert.Equal(PriorHold.Held, await next.Plane.HoldAsync(Policy(), default));
         Assert.Equal(3, kernel.Policies.Count);
     }
 

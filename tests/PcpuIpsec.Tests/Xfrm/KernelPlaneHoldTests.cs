@@ -1,3 +1,4 @@
+using System.Net;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Netlink;
@@ -16,7 +17,7 @@ public class KernelPlaneHoldTests
     public async Task What_leaves_is_held_first_and_every_policy_demands_an_SA_of_the_connection()
     {
         await using KernelPlaneBench bench = Create();
-        Assert.False(await bench.Plane.HoldAsync(Policy(), default));
+        Assert.Equal(PriorHold.None, await bench.Plane.HoldAsync(Policy(), default));
 
         Assert.Equal([Out, In, Forward], bench.Kernel.TakeJournal());
         Assert.All(bench.Kernel.Policies, p =>
@@ -41,7 +42,7 @@ public class KernelPlaneHoldTests
     public async Task Holding_again_is_told_as_that_and_leaves_no_moment_without_policies()
     {
         await using KernelPlaneBench bench = await HoldAsync();
-        Assert.True(await bench.Plane.HoldAsync(Policy(remote: "10.2.0.0/25"), default));
+        Assert.Equal(PriorHold.Held, await bench.Plane.HoldAsync(Policy(remote: "10.2.0.0/25"), default));
         Assert.Equal(
         [
             "policy out 10.1.0.0/24 → 10.2.0.0/25", "policy in 10.2.0.0/25 → 10.1.0.0/24", "policy fwd 10.2.0.0/25 → 10.1.0.0/24",
@@ -50,23 +51,96 @@ public class KernelPlaneHoldTests
     }
 
     [Fact]
-    public async Task A_process_after_a_killed_one_takes_its_policies_over_and_deletes_its_states_and_placeholders()
+    public async Task A_process_after_a_killed_one_takes_its_policies_over_and_leaves_the_SAs_that_carry_their_traffic()
+    {
+        FakeXfrm kernel = await KilledAsync();
+
+        await using KernelPlaneBench next = Create(kernel);
+        Assert.Equal(PriorHold.Carried, await next.Plane.HoldAsync(Policy(), default));
+
+        IReadOnlyList<string> journal = kernel.TakeJournal();
+        Assert.Equal([Out, In, Forward], journal.Take(3));
+        Assert.DoesNotContain(journal, line => line.StartsWith("del policy", StringComparison.Ordinal));
+        // Without the SPI that was reserved, the acquire's placeholder and what stood in for a moment.
+        Assert.Equal([0xc0000001, 0x0e000001, 0xc0000002, 0x0e000002], kernel.States.Select(s => s.State.Spi));
+        Assert.Equal(3, kernel.Policies.Count);
+        Assert.Empty(next.Plane.ReadSaCounters());
+    }
+
+    [Fact]
+    public async Task What_was_left_is_sent_by_until_there_is_a_new_SA_and_taken_for_ten_seconds_more()
+    {
+        FakeXfrm kernel = await KilledAsync();
+        await using KernelPlaneBench next = Create(kernel);
+        await next.Plane.HoldAsync(Policy(), default);
+        uint inbound = await next.Plane.ReserveSpiAsync(Connection, null, West, East, default);
+        await next.Plane.InstallAsync(Inbound(inbound), default);
+        Assert.Contains(kernel.States, s => s.State.Spi == 0x0e000001);
+        kernel.TakeJournal();
+
+        await next.Plane.InstallAsync(Outbound(0x0e000009), default);
+
+        // Behind the fallback that is there, and no policy drops meanwhile.
+        Assert.Equal(["add sa out 0e000009 added at 999999998 s", "remember 0e000009", "del sa 0e000001", "del sa 0e000002"], kernel.TakeJournal());
+        next.Clock.Advance(TimeSpan.FromSeconds(9.9));
+        Assert.Equal(4, kernel.States.Count);
+        next.Clock.Advance(TimeSpan.FromSeconds(0.2));
+        Assert.Equal([inbound, 0x0e000009u], kernel.States.Select(s => s.State.Spi));
+    }
+
+    [Fact]
+    public async Task A_number_that_the_peer_chooses_again_is_no_obstacle()
+    {
+        FakeXfrm kernel = await KilledAsync();
+        await using KernelPlaneBench next = Create(kernel);
+        await next.Plane.HoldAsync(Policy(), default);
+
+        await next.Plane.InstallAsync(Outbound(0x0e000001), default);
+
+        Assert.Equal([0xc0000001, 0xc0000002, 0x0e000001], kernel.States.Select(s => s.State.Spi));
+    }
+
+    [Theory]
+    [InlineData("10.1.0.0/24", "10.2.0.0/25", "192.0.2.2")]
+    [InlineData("10.1.0.0/24", "10.2.0.0/24", "192.0.2.3")]
+    public async Task SAs_that_were_left_of_a_tunnel_that_is_declared_otherwise_now_go_at_once(string local, string remote, string peer)
+    {
+        FakeXfrm kernel = await KilledAsync();
+        await using KernelPlaneBench next = Create(kernel);
+
+        Assert.Equal(PriorHold.Held, await next.Plane.HoldAsync(Policy(Connection, local, remote) with { RemoteAddress = IPAddress.Parse(peer) }, default));
+
+        Assert.Empty(kernel.States);
+    }
+
+    [Fact]
+    public async Task What_was_left_goes_where_the_tunnel_is_declared_anew_or_the_process_ends()
+    {
+        FakeXfrm kernel = await KilledAsync();
+        await using (KernelPlaneBench next = Create(kernel))
+        {
+            await next.Plane.HoldAsync(Policy(), default);
+            await next.Plane.HoldAsync(Policy(remote: "10.2.0.0/25"), default);
+            Assert.Empty(kernel.States);
+        }
+        kernel = await KilledAsync();
+        await using (KernelPlaneBench next = Create(kernel))
+            await next.Plane.HoldAsync(Policy(), default);
+        Assert.Empty(kernel.States);
+    }
+
+    /// <summary>What a process leaves that was killed with a fallback, a CPU's SA, and some things half done.</summary>
+    private static async Task<FakeXfrm> KilledAsync()
     {
         var kernel = new FakeXfrm();
         KernelPlaneBench killed = Create(kernel);
         await killed.Plane.HoldAsync(Policy(), default);
         await killed.InstallAsync(cpu: null, 1);
         await killed.InstallAsync(cpu: 2, 2);
+        await killed.Plane.ReserveSpiAsync(Connection, null, West, East, default);
         kernel.AddPlaceholder(RequestId, 7, 3, "192.0.2.1", "192.0.2.2", XfrmSamples.Trigger);
-
-        await using KernelPlaneBench next = Create(kernel);
-        Assert.True(await next.Plane.HoldAsync(Policy(), default));
-
-        IReadOnlyList<string> journal = kernel.TakeJournal();
-        Assert.Equal([Out, In, Forward], journal.Take(3));
-        Assert.DoesNotContain(journal, line => line.StartsWith("del policy", StringComparison.Ordinal));
-        Assert.Empty(kernel.States);
-        Assert.Equal(3, kernel.Policies.Count);
+        kernel.TakeJournal();
+        return kernel;
     }
 
     [Fact]

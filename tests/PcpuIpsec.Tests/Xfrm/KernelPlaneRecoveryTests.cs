@@ -324,7 +324,7 @@ public class KernelPlaneRecoveryTests
 
         Assert.Empty(bench.Kernel.Policies);
         bench.Kernel.Refuse = _ => 0;
-        Assert.False(await bench.Plane.HoldAsync(Policy(), default));
+        Assert.Equal(PriorHold.None, await bench.Plane.HoldAsync(Policy(), default));
     }
 
     [Fact]

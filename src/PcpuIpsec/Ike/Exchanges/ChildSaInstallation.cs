@@ -8,7 +8,8 @@ internal static class ChildSaInstallation
     /// <summary>
     /// Derives the keys and installs: inbound first (§1.3.1), outbound at once where nothing else carries the traffic or
     /// the exchange was ours, for then the peer's inbound half is there already. A responder's outbound half waits for the
-    /// peer's first packet, for the Delete of the SA it replaces, or for a moment: what is sent earlier may overtake our response.
+    /// peer's first packet, for the Delete of the SA it replaces, after IKE_AUTH for the next request, or for a moment: what is
+    /// sent earlier may overtake our response.
     /// </summary>
     /// <param name="sa">The IKE SA that carried the exchange.</param>
     /// <param name="terms">What was agreed.</param>

@@ -124,7 +124,11 @@ internal static class IkeAuth
             ChildSaTerms terms = ChildSaNegotiation.ToTerms(choice, spi.Value, cpu: null, isFallback: true);
             ChildSa child = await ChildSaInstallation.Install(sa, terms, sa.NonceI, sa.NonceR, null, weInitiated: false);
             response.AddRange(ChildSaNegotiation.BuildResponse(choice, spi.Value, null, null, sa.Session.PerResource ? [] : null));
-            return new Answer(response, () => ChildSaInstallation.Announce(sa, child));
+            return new Answer(response, () =>
+            {
+                sa.Session.Unconfirmed = child;
+                ChildSaInstallation.Announce(sa, child);
+            });
         }
         catch (ExchangeFailure failure) when (failure.Error != PcpuIpsecError.Aborted)
         {

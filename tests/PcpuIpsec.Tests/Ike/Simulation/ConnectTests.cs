@@ -314,7 +314,7 @@ public class ConnectTests
         simulation.West.Restart();
         simulation.West.Process(new AddConnection(Simulation.Connection(true)));
         simulation.West.Process(new InitiateConnection("lab"));
-        simulation.Run(TimeSpan.FromSeconds(10));
+        simulation.Run(TimeSpan.FromSeconds(20));
         Assert.Equal("the peer has started anew", Assert.Single(simulation.East.Noticed<IkeSaClosed>()).Reason);
         Assert.Equal(5, simulation.East.Children.Count);
         simulation.AssertConsistent();

@@ -13,6 +13,7 @@ internal sealed class SimulatedHost
     private readonly Simulation _simulation;
     private readonly HashSet<uint> _spis = [];
     private readonly HashSet<string> _keys = [];
+    private readonly List<SaInstallation> _left = [];
     private int _epoch;
 
     public SimulatedHost(Simulation simulation, string name, string address, int seed)
@@ -66,6 +67,27 @@ internal sealed class SimulatedHost
         _epoch++;
         Installed.Clear();
         Core = new GatewayCore(Random, Limits);
+    }
+
+    /// <summary>
+    /// The process dies and starts anew; the SAs stay in the kernel. As the kernel data plane does it, they go when there is an
+    /// outbound SA of the new process, the inbound ones 10 s later.
+    /// </summary>
+    public void RestartBesideItsKernel()
+    {
+        _epoch++;
+        _left.AddRange(Installed);
+        Core = new GatewayCore(Random, Limits);
+    }
+
+    private void ReplaceLeft()
+    {
+        if (_left.Count == 0)
+            return;
+        SaInstallation[] left = [.. _left];
+        _left.Clear();
+        Installed.RemoveAll(s => s.Direction == SaDirection.Outbound && left.Contains(s));
+        _simulation.After(TimeSpan.FromSeconds(10), () => Installed.RemoveAll(left.Contains));
     }
 
     public void Process(IkeEvent e)
@@ -143,8 +165,9 @@ internal sealed class SimulatedHost
                 _ => throw new InvalidOperationException(request.GetType().Name),
             };
         }
-        catch (PcpuIpsecException e)
+        catch (Exception e) when (e is PcpuIpsecException or ObjectDisposedException)
         {
+            // Also one that was given up since, its keys disposed.
             return new RequestFailed(request.Id, e.Message);
         }
     }
@@ -178,6 +201,8 @@ internal sealed class SimulatedHost
         SaInstallation sa = install.Sa with { EncryptionKey = PcpuIpsec.Secret.CopyOf(install.Sa.EncryptionKey.Span), IntegrityKey = PcpuIpsec.Secret.CopyOf(install.Sa.IntegrityKey.Span) };
         if (sa.Direction == SaDirection.Outbound && !_keys.Add(Convert.ToHexString(sa.EncryptionKey.Span) + Convert.ToHexString(sa.IntegrityKey.Span)))
             KeyReuse.Add($"{sa.Spi:x8}");
+        if (sa.Direction == SaDirection.Outbound)
+            ReplaceLeft();
         Installed.Add(sa);
         return new SaInstalled(install.Id);
     }

@@ -72,7 +72,10 @@ public class SoakTests
                     host.Reauthenticate();
                     break;
                 case 1 when random.Next(3) == 0:
-                    host.Restart();
+                    if (random.Next(2) == 0)
+                        host.Restart();
+                    else
+                        host.RestartBesideItsKernel();
                     host.Process(new AddConnection(Simulation.Connection(host == simulation.West, Lively)));
                     host.Process(new InitiateConnection("lab"));
                     break;

@@ -51,6 +51,58 @@ public class TakeoverTests
         simulation.AssertConsistent();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_process_that_is_killed_and_finds_its_SAs_in_the_kernel_interrupts_no_CPUs_traffic(bool west)
+    {
+        for (int seed = 1; seed <= 10; seed++)
+        {
+            Simulation simulation = Simulation.Connected(seed: seed);
+            (SimulatedHost host, SimulatedHost peer) = west ? (simulation.West, simulation.East) : (simulation.East, simulation.West);
+            host.RestartBesideItsKernel();
+            simulation.Run(TimeSpan.FromSeconds(3));
+            host.Process(new AddConnection(Simulation.Connection(west)));
+            host.Process(new InitiateConnection("lab"));
+
+            Assert.False(simulation.RunUntil(() => !IsCarried(simulation), TimeSpan.FromMinutes(1)), $"seed {seed}");
+
+            Assert.Equal("the peer has started anew", Assert.Single(peer.Noticed<IkeSaClosed>()).Reason);
+            Assert.Equal([0, 1, 2, 3], peer.Children.Where(c => c.Cpu is not null).Select(c => c.Cpu!.Value).Order());
+            simulation.AssertConsistent();
+        }
+    }
+
+    [Theory]
+    [InlineData(true, 0.1)]
+    [InlineData(false, 5.1)]
+    public void A_peer_that_lost_its_SAs_too_is_sent_to_by_the_new_ones_from_its_next_request_on_or_after_a_moment(bool perCpu, double seconds)
+    {
+        Simulation simulation = Simulation.Connected(c => c with { PerCpu = perCpu });
+        simulation.West.Restart();
+        simulation.West.Process(new AddConnection(Simulation.Connection(true, c => c with { PerCpu = perCpu })));
+        simulation.West.Process(new InitiateConnection("lab"));
+        Assert.True(simulation.RunUntil(() => simulation.West.Connection.State == "up", TimeSpan.FromSeconds(1)));
+        Assert.True(simulation.RunUntil(() => simulation.West.Inbound.Any(s => s.Spi == simulation.East.OutboundOf(null)?.Spi), TimeSpan.FromSeconds(seconds)));
+    }
+
+    [Fact]
+    public void An_IKE_SA_that_the_peer_deletes_while_an_outbound_SA_is_being_installed_is_gone_and_nothing_else()
+    {
+        Simulation simulation = Simulation.Connected(c => c with { PerCpu = false });
+        simulation.West.Restart();
+        simulation.West.Process(new AddConnection(Simulation.Connection(true, c => c with { PerCpu = false })));
+        simulation.West.Process(new InitiateConnection("lab"));
+        Assert.True(simulation.RunUntil(() => simulation.West.Connection.State == "up", TimeSpan.FromSeconds(0.5)));
+        simulation.MaxRequestDelay = TimeSpan.FromSeconds(2);
+
+        simulation.West.Process(new CloseConnection("lab", Forget: false));
+        simulation.Run(TimeSpan.FromSeconds(20));
+
+        Assert.Equal("down", simulation.East.State);
+        Assert.Empty(simulation.East.Installed);
+    }
+
     [Fact]
     public void Where_the_new_IKE_SA_goes_at_once_the_old_one_that_was_left_out_goes_too_and_another_comes()
     {
