@@ -150,6 +150,20 @@ internal sealed class StagedDeclaration(IReadOnlyList<(string Temporary, string 
         }
     }
 
+    /// <summary>Deletes what was committed, and nothing else: a key that the declaration only names is not ours.</summary>
+    public void TakeBack()
+    {
+        try
+        {
+            foreach ((_, string final) in files.Reverse())
+                File.Delete(final);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The tunnel was not added, but is when the folder is read anew, since its declaration cannot be deleted: {e.Message}", e);
+        }
+    }
+
     /// <summary>Deletes what was not committed.</summary>
     public void Dispose()
     {

@@ -56,15 +56,17 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys) 
                         : throw new ApiException(409, "conflict", $"There is a tunnel '{definition.Name}', and it is declared otherwise; update that one, or choose another name.");
                 }
                 Gateway.CheckTunnel(fresh.Options);
-                using (StagedDeclaration staged = folder.Stage(fresh.Definition, definition.PreSharedKey))
-                    staged.Commit();
+                if (File.Exists(folder.FileOf(definition.Name)))
+                    throw new ApiException(409, "conflict", $"{folder.FileOf(definition.Name)} declares a tunnel '{definition.Name}' and was not read yet; reload, or delete that file.");
+                using StagedDeclaration staged = folder.Stage(fresh.Definition, definition.PreSharedKey);
+                staged.Commit();
                 try
                 {
                     await Gateway.AddTunnelAsync(fresh.Options, cancellationToken);
                 }
                 catch
                 {
-                    folder.Delete(definition.Name);
+                    staged.TakeBack();
                     throw;
                 }
                 Set(definition.Name, fresh.Take());

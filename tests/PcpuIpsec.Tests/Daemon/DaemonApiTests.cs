@@ -70,6 +70,34 @@ public sealed class DaemonApiTests
     }
 
     [Fact]
+    public async Task A_request_neither_replaces_nor_deletes_what_was_declared_by_hand_and_not_read_yet()
+    {
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync();
+        TunnelDefinition declared = daemon.Declare(DaemonHarness.Definition());
+        string file = Path.Combine(daemon.TunnelsFolder, "lab.json"), before = File.ReadAllText(file);
+
+        var conflict = await Assert.ThrowsAsync<DaemonException>(() => daemon.Client.CreateTunnelAsync(declared with { ReplayWindow = 256 }));
+
+        Assert.Equal(("conflict", $"{file} declares a tunnel 'lab' and was not read yet; reload, or delete that file."), (conflict.Error, conflict.Message));
+        Assert.Equal(before, File.ReadAllText(file));
+        Assert.Equal(["lab"], (await daemon.Client.ReloadAsync()).Added);
+    }
+
+    [Fact]
+    public async Task A_tunnel_that_cannot_be_held_leaves_the_key_that_it_only_named()
+    {
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync();
+        string key = Path.Combine(daemon.TunnelsFolder, "lab.key");
+        File.Move(daemon.WritePrivate("key", Key), key);
+        daemon.Plane.RefuseHold = _ => new PcpuIpsecException(PcpuIpsecError.HostUnable, "no room");
+
+        await Assert.ThrowsAsync<DaemonException>(() => daemon.Client.CreateTunnelAsync(DaemonHarness.Definition() with { PreSharedKey = null, PreSharedKeyFile = key }));
+
+        Assert.Equal([key], Directory.GetFileSystemEntries(daemon.TunnelsFolder));
+        Assert.Equal(Key, File.ReadAllText(key));
+    }
+
+    [Fact]
     public async Task A_key_is_in_a_file_of_its_owner_and_in_nothing_that_is_listed()
     {
         await using DaemonHarness daemon = await DaemonHarness.StartAsync();
