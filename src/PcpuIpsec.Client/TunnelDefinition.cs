@@ -45,7 +45,7 @@ public sealed record TunnelDefinition
 
     /// <summary>
     /// The pre-shared key. Taken in requests alone: the daemon writes it into a file that only its owner reads, and what it
-    /// lists has <see cref="PreSharedKeyFile"/> instead.
+    /// lists has <see cref="PreSharedKeyFile"/> instead. A line break at its end is no part of it.
     /// </summary>
     public PreSharedKey? PreSharedKey { get; init; }
 

@@ -20,7 +20,8 @@ internal sealed class KeySource(string? credentialsFolder)
         }
         return definition switch
         {
-            { PreSharedKey: { } key } => Secret.CopyOf(key.Span),
+            // As its file will be read: else the tunnel had another key after a restart.
+            { PreSharedKey: { } key } => Secret.CopyOf(PreSharedKeyFile.KeyIn(key.Span)),
             { PreSharedKeyFile: { } file } when !Path.IsPathFullyQualified(file)
                 => throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"preSharedKeyFile: '{file}' is relative; allowed is an absolute path"),
             { PreSharedKeyFile: { } file } => PreSharedKeyFile.Read(file, "preSharedKeyFile"),

@@ -15,11 +15,7 @@ internal static class PreSharedKeyFile
         try
         {
             int length = ReadAll(path, field, buffer);
-            ReadOnlySpan<byte> key = buffer.AsSpan(0, length);
-            if (key.EndsWith("\n"u8))
-                key = key[..^1];
-            if (key.EndsWith("\r"u8))
-                key = key[..^1];
+            ReadOnlySpan<byte> key = KeyIn(buffer.AsSpan(0, length));
             return key.Length is >= 1 and <= TunnelOptions.MaxKeyLength
                 ? Secret.CopyOf(key)
                 : throw Bad(field, path, $"holds {(key.IsEmpty ? "no key" : "too long a key")}; allowed are 1 to {TunnelOptions.MaxKeyLength} bytes");
@@ -28,6 +24,14 @@ internal static class PreSharedKeyFile
         {
             CryptographicOperations.ZeroMemory(buffer);
         }
+    }
+
+    /// <summary>The key in what a file or a request holds: a line break at its end is no part of it.</summary>
+    public static ReadOnlySpan<byte> KeyIn(ReadOnlySpan<byte> content)
+    {
+        if (content.EndsWith("\n"u8))
+            content = content[..^1];
+        return content.EndsWith("\r"u8) ? content[..^1] : content;
     }
 
     private static int ReadAll(string path, string field, Span<byte> buffer)

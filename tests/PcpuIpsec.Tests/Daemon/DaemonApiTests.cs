@@ -123,6 +123,21 @@ public sealed class DaemonApiTests
         Assert.Equal("another key", File.ReadAllText(Path.Combine(daemon.TunnelsFolder, "lab.key")));
     }
 
+    [Theory]
+    [InlineData("\n")]
+    [InlineData("\r\n")]
+    public async Task A_line_break_at_the_end_of_a_key_is_no_part_of_it_before_a_restart_as_after_it(string end)
+    {
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync();
+        TunnelDefinition definition = DaemonHarness.Definition(key: Key + end);
+        await daemon.Client.CreateTunnelAsync(definition);
+        Assert.False((await daemon.Client.CreateTunnelAsync(definition with { PreSharedKey = PreSharedKey.CopyOf(Encoding.UTF8.GetBytes(Key)) })).Changed);
+
+        await daemon.RestartAsync();
+
+        Assert.False((await daemon.Client.CreateTunnelAsync(definition)).Changed);
+    }
+
     [Fact]
     public async Task Tunnels_are_there_after_a_restart()
     {
