@@ -23,6 +23,8 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var folder = new TunnelFolder(options.TunnelsFolder);
+        // Let go last: who comes after us finds nothing of ours, and we take nothing of his away.
+        using IDisposable ours = folder.Lock();
         using ListeningSocket socket = ListeningSocket.Open(options.SocketPath, options.Group);
         using ServiceManager manager = ServiceManager.OfEnvironment();
         using var metrics = new MetricsText();

@@ -21,7 +21,9 @@ internal static class ReleaseVerb
     {
         try
         {
-            IReadOnlyList<TunnelDefinition> declared = new TunnelFolder(path).Read();
+            var folder = new TunnelFolder(path);
+            using IDisposable ours = folder.Lock();
+            IReadOnlyList<TunnelDefinition> declared = folder.Read();
             if (names.Except(declared.Select(t => t.Name)).FirstOrDefault() is { } unknown)
                 throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnel = '{unknown}': allowed are {string.Join(", ", declared.Select(t => t.Name))}.");
             if (declared.Count == 0)

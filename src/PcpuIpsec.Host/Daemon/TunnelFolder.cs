@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 using PcpuIpsec.Client;
+using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Host.Daemon;
 
@@ -29,6 +31,22 @@ internal sealed class TunnelFolder
     public string Path { get; }
 
     public string KeyFileOf(string name) => System.IO.Path.Combine(Path, name + KeyExtension);
+
+    /// <summary>
+    /// Keeps others from the folder until disposed or the process ends, however: two daemons would write over each other, and a
+    /// release would open what a daemon holds.
+    /// </summary>
+    public IDisposable Lock()
+    {
+        var opened = new SafeFileHandle(Libc.Check(Libc.Open(Path, Libc.O_RDONLY | Libc.O_CLOEXEC, 0), $"open {Path}"), ownsHandle: true);
+        if (Libc.FLock((int)opened.DangerousGetHandle(), Libc.LOCK_EX | Libc.LOCK_NB) == 0)
+            return opened;
+        int errno = Libc.Errno;
+        opened.Dispose();
+        throw errno == Libc.EAGAIN
+            ? new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnels = '{Path}': a daemon works with this folder; stop it, have it delete the tunnel, or name another folder.")
+            : Libc.Failure($"lock {Path}", errno);
+    }
 
     /// <summary>All declarations, by name.</summary>
     /// <exception cref="PcpuIpsecException">At least one is wrong; the message has them all.</exception>

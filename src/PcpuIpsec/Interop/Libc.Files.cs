@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace PcpuIpsec.Interop;
 
-/// <summary>Owners of files.</summary>
+/// <summary>Owners and locks of files.</summary>
 internal static unsafe partial class Libc
 {
     /// <summary>Leaves the owner or the group as it is.</summary>
@@ -10,6 +10,13 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Chown(string path, uint owner, uint group);
+
+    public const int LOCK_EX = 2;
+    public const int LOCK_NB = 4;
+
+    /// <summary>Locks what was opened until it is closed: the kernel closes what a killed process had.</summary>
+    [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
+    public static partial int FLock(int fd, int operation);
 
     [LibraryImport(Library, EntryPoint = "geteuid")]
     public static partial uint GetEffectiveUser();

@@ -1,4 +1,5 @@
 using PcpuIpsec.Client;
+using PcpuIpsec.Host.Daemon;
 
 namespace PcpuIpsec.Tests.Daemon;
 
@@ -113,6 +114,18 @@ public sealed class DaemonReloadTests
         Assert.Equal(("changed", 256), (left.Name, left.Definition.ReplayWindow));
         daemon.Plane.RefuseHold = _ => null;
         Assert.Equal(["another-name"], (await daemon.Client.ReloadAsync()).Added);
+    }
+
+    [Fact]
+    public async Task A_folder_is_one_daemons_at_a_time()
+    {
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync();
+        var folder = new TunnelFolder(daemon.TunnelsFolder);
+
+        Assert.Contains("a daemon works with this folder", Assert.Throws<PcpuIpsecException>(folder.Lock).Message);
+
+        await daemon.RestartAsync();
+        Assert.Throws<PcpuIpsecException>(folder.Lock);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using PcpuIpsec.Client;
 using PcpuIpsec.Host;
+using PcpuIpsec.Host.Experiment;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Lab;
 
@@ -113,15 +114,18 @@ public sealed class DaemonTests
     }
 
     [NamespaceFact]
-    public async Task A_second_daemon_at_the_same_socket_is_refused_and_changes_nothing()
+    public async Task A_second_daemon_at_the_same_folder_or_socket_is_refused_and_changes_nothing()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
         await using TestDaemon west = await TestDaemon.StartAsync(network.West);
 
         CommandResult second = await network.West.RunAsync(west.Command(), CancellationToken.None);
-
         Assert.Equal(1, second.ExitCode);
-        Assert.Contains("another daemon listens there", second.Error);
+        Assert.Contains("a daemon works with this folder", second.Error);
+        (string program, IReadOnlyList<string> arguments) = HostProgram.Command("serve", "--socket", west.SocketPath, "--tunnels", Path.Combine(west.Folder, "others.d"));
+        CommandResult third = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
+        Assert.Equal(1, third.ExitCode);
+        Assert.Contains("another daemon listens there", third.Error);
         Assert.Empty(await west.Client.GetTunnelsAsync());
     }
 

@@ -86,10 +86,13 @@ public sealed class LabDaemonTests
         network.AllowPlaintext();
         Assert.Contains(" 1 received", (await network.Sunset.RunAsync(ping, CancellationToken.None)).Output);
         await west.Client.CreateTunnelAsync(Definition(network.West, network.East, "a key"));
+        (string program, IReadOnlyList<string> arguments) = HostProgram.Command("release", "--tunnels", west.TunnelsFolder);
+        CommandResult early = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
+        Assert.Equal(1, early.ExitCode);
+        Assert.Contains("a daemon works with this folder", early.Error);
         await west.KillAsync();
         Assert.NotEqual(0, (await network.Sunset.RunAsync(ping, CancellationToken.None)).ExitCode);
 
-        (string program, IReadOnlyList<string> arguments) = HostProgram.Command("release", "--tunnels", west.TunnelsFolder);
         CommandResult released = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
 
         Assert.Equal("lab: its traffic is not held any more.", released.Output.Trim());
