@@ -45,8 +45,15 @@ internal sealed class ServiceManager : IDisposable
         {
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                await probe(cancellationToken);
-                Tell("WATCHDOG=1");
+                try
+                {
+                    await probe(cancellationToken);
+                    Tell("WATCHDOG=1");
+                }
+                catch (PcpuIpsecException)
+                {
+                    // Not said this time: what the kernel refuses once is asked again, and where it always does we are started anew.
+                }
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

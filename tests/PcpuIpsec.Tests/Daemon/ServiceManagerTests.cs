@@ -32,6 +32,24 @@ public sealed class ServiceManagerTests
     }
 
     [Fact]
+    public async Task A_probe_that_fails_once_is_not_the_last()
+    {
+        string name = $"{Path.GetTempPath()}pcpu-notify-{Environment.ProcessId}-once";
+        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        manager.Bind(new UnixDomainSocketEndPoint(name));
+        using var service = new ServiceManager(name, "40000");
+        using var stop = new CancellationTokenSource();
+        int probes = 0;
+
+        Task watching = service.WatchAsync(_ => ++probes == 1 ? Task.FromException(new PcpuIpsecException(PcpuIpsecError.KernelRefused, "no buffer")) : Task.CompletedTask, stop.Token);
+
+        Assert.Equal("WATCHDOG=1", await ReceiveAsync(manager));
+        Assert.True(probes > 1);
+        await stop.CancelAsync();
+        await watching;
+    }
+
+    [Fact]
     public async Task Where_there_is_none_nothing_is_said()
     {
         using var service = new ServiceManager(null, "1000");
