@@ -32,8 +32,9 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
         string? path = Socket is null ? null : GetUnresolvedProviderPathFromPSPath(Socket);
         if (DaemonSession.FindSocket(path) is { } socket)
             return DaemonSession.ClientOf(socket);
-        socket = DaemonSession.StartPrivateAsync(_stop.Token).GetAwaiter().GetResult();
-        WriteWarning("No daemon runs on this host: a private one was started. It ends with this session, and its tunnels with it.");
+        (socket, bool started) = DaemonSession.StartPrivateAsync(_stop.Token).GetAwaiter().GetResult();
+        if (started)
+            WriteWarning("No daemon runs on this host: a private one was started. It ends with this session, and its tunnels with it.");
         return DaemonSession.ClientOf(socket);
     }
 

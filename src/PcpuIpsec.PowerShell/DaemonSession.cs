@@ -6,6 +6,7 @@ namespace PcpuIpsec.PowerShell;
 internal static class DaemonSession
 {
     private static readonly Lock _lock = new();
+    private static readonly SemaphoreSlim _starting = new(1, 1);
     private static readonly Dictionary<string, DaemonClient> _clients = new(StringComparer.Ordinal);
     private static string? _connected;
     private static PrivateDaemon? _private;
@@ -46,28 +47,54 @@ internal static class DaemonSession
             _connected = socket;
     }
 
-    /// <summary>Starts a daemon that ends with this session.</summary>
-    public static async Task<string> StartPrivateAsync(CancellationToken cancellationToken)
+    /// <summary>Starts a daemon that ends with this session: one, however many runspaces ask at once.</summary>
+    /// <returns>Its socket, and whether this call started it.</returns>
+    public static async Task<(string Socket, bool Started)> StartPrivateAsync(CancellationToken cancellationToken)
     {
-        PrivateDaemon daemon = await PrivateDaemon.StartAsync(cancellationToken).ConfigureAwait(false);
+        await _starting.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (Private is { } running)
+                return (running.SocketPath, false);
+            PrivateDaemon daemon = await PrivateDaemon.StartAsync(cancellationToken).ConfigureAwait(false);
+            lock (_lock)
+                _private = daemon;
+            return (daemon.SocketPath, true);
+        }
+        finally
+        {
+            _starting.Release();
+        }
+    }
+
+    /// <summary>Ends the private daemon. With others the session stays connected.</summary>
+    public static void StopPrivate()
+    {
+        PrivateDaemon? daemon;
+        DaemonClient? client = null;
         lock (_lock)
-            _private = daemon;
-        return daemon.SocketPath;
+        {
+            (daemon, _private) = (_private, null);
+            if (daemon is not null)
+            {
+                _clients.Remove(daemon.SocketPath, out client);
+                _connected = _connected == daemon.SocketPath ? null : _connected;
+            }
+        }
+        client?.Dispose();
+        daemon?.Dispose();
     }
 
     /// <summary>Ends what the session has.</summary>
     public static void Close()
     {
-        PrivateDaemon? daemon;
+        StopPrivate();
         lock (_lock)
         {
             foreach (DaemonClient client in _clients.Values)
                 client.Dispose();
             _clients.Clear();
             _connected = null;
-            daemon = _private;
-            _private = null;
         }
-        daemon?.Dispose();
     }
 }

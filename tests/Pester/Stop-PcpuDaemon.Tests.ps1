@@ -22,6 +22,22 @@ Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path
         $said | Should -BeLike '*there=False*'
     }
 
+    It 'is one, however many runspaces ask at once' {
+        $said = Invoke-InNamespace "`$ids = 1..4 | ForEach-Object -Parallel { Import-Module $root/PcpuIpsec.psd1; (Get-PcpuDaemon).ProcessId }; `"daemons=`$(@(`$ids | Sort-Object -Unique).Count) of `$(`$ids.Count)`""
+        $said | Should -BeLike '*daemons=1 of 4*'
+        [regex]::Matches($said, 'a private one was started').Count | Should -Be 1
+    }
+
+    It 'leaves the session connected with another daemon' {
+        $lab = New-TestLab
+        try {
+            Invoke-InNamespace "`$null = Get-PcpuDaemon; `$null = Connect-PcpuDaemon -Socket $($lab.WestSocket); Stop-PcpuDaemon -Confirm:`$false; (Get-PcpuDaemon).TunnelsFolder" | Should -BeLike '*/west/*'
+        }
+        finally {
+            Remove-TestLab $lab
+        }
+    }
+
     It 'ends with the session' {
         $said = Invoke-InNamespace '"pid=$((Get-PcpuDaemon).ProcessId)"'
         $id = [regex]::Match($said, 'pid=(\d+)').Groups[1].Value

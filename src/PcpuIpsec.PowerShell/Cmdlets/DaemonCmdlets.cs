@@ -57,6 +57,6 @@ public sealed class StopPcpuDaemon : PSCmdlet
             return;
         }
         if (ShouldProcess(daemon.SocketPath, "End the private daemon and remove its tunnels"))
-            DaemonSession.Close();
+            DaemonSession.StopPrivate();
     }
 }
