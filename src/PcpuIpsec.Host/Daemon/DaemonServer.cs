@@ -34,7 +34,7 @@ internal static class DaemonServer
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = 256;
-            kestrel.Limits.MaxRequestBodySize = RequestBody.LengthAtMost;
+            kestrel.Limits.MaxRequestBodySize = RequestBody.TakenAtMost;
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
             kestrel.ListenUnixSocket(socket.Path);
         });

@@ -7,19 +7,26 @@ namespace PcpuIpsec.Host.Daemon;
 /// <summary>Reads a request's JSON into memory that is zeroed: it may hold a key.</summary>
 internal static class RequestBody
 {
-    public const int LengthAtMost = 1 << 18;
+    private const int LengthAtMost = 1 << 18;
+
+    /// <summary>
+    /// What the server reads of one, in bytes. It is more than is allowed, since a client that still writes when its connection is closed
+    /// finds a broken pipe before it finds the answer.
+    /// </summary>
+    public const int TakenAtMost = 1 << 22;
 
     public static async Task<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         if (!request.HasJsonContentType())
             throw new ApiException(StatusCodes.Status415UnsupportedMediaType, "invalid-option", $"Content-Type = '{request.ContentType}' is not allowed; allowed is application/json.");
         if (request.ContentLength > LengthAtMost)
-            throw new ApiException(StatusCodes.Status413PayloadTooLarge, "invalid-option", $"The body has {request.ContentLength} bytes; allowed are {LengthAtMost}.");
-        // One without a length ends by itself, or at the server's limit, which is the same.
-        byte[] json = GC.AllocateUninitializedArray<byte>((int)(request.ContentLength ?? LengthAtMost), pinned: true);
+            throw TooLarge($"{request.ContentLength}");
+        byte[] json = GC.AllocateUninitializedArray<byte>((int)(request.ContentLength ?? LengthAtMost + 1), pinned: true);
         try
         {
             int length = await request.Body.ReadAtLeastAsync(json, json.Length, throwOnEndOfStream: false, cancellationToken);
+            if (length > LengthAtMost)
+                throw TooLarge($"more than {LengthAtMost}");
             return WireReader.Read(json.AsSpan(0, length), type);
         }
         finally
@@ -27,4 +34,7 @@ internal static class RequestBody
             CryptographicOperations.ZeroMemory(json);
         }
     }
+
+    private static ApiException TooLarge(string bytes) =>
+        new(StatusCodes.Status413PayloadTooLarge, "invalid-option", $"The body has {bytes} bytes; allowed are {LengthAtMost}.");
 }

@@ -212,11 +212,11 @@ public sealed class DaemonApiTests
     {
         await using DaemonHarness daemon = await DaemonHarness.StartAsync();
 
-        using var huge = new StringContent(new string(' ', 300_000), Encoding.UTF8, "application/json");
+        using var huge = new StringContent(new string(' ', 3_000_000), Encoding.UTF8, "application/json");
         using HttpResponseMessage tooLarge = await daemon.Http.PostAsync("v1/tunnels", huge);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, tooLarge.StatusCode);
 
-        using var endless = new HttpRequestMessage(HttpMethod.Post, "v1/tunnels") { Content = new StringContent(new string(' ', 300_000), Encoding.UTF8, "application/json") };
+        using var endless = new HttpRequestMessage(HttpMethod.Post, "v1/tunnels") { Content = new StringContent(new string(' ', 3_000_000), Encoding.UTF8, "application/json") };
         endless.Headers.TransferEncodingChunked = true;
         using HttpResponseMessage tooLong = await daemon.Http.SendAsync(endless);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, tooLong.StatusCode);
