@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
+using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Gateway;
 
@@ -39,7 +40,7 @@ internal static class PreSharedKeyFile
         try
         {
             // The mode is asked of what was opened: a path could be exchanged between the check and the reading.
-            using SafeFileHandle file = File.OpenHandle(path);
+            using SafeFileHandle file = Open(path);
             UnixFileMode mode = File.GetUnixFileMode(file);
             if ((mode & ~OwnerOnly) != 0)
                 throw Bad(field, path, $"has mode {Octal(mode)}; allowed are 0600 and 0400, since others could read the key");
@@ -57,6 +58,13 @@ internal static class PreSharedKeyFile
         {
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{field}: '{path}' cannot be read ({e.Message}); allowed is a file with the key", e);
         }
+    }
+
+    // What is no file at all, a pipe say, must not have us wait for its writer; it then holds nothing.
+    private static SafeFileHandle Open(string path)
+    {
+        int file = Libc.Open(Path.GetFullPath(path), Libc.O_RDONLY | Libc.O_CLOEXEC | Libc.O_NONBLOCK, 0);
+        return file >= 0 ? new SafeFileHandle(file, ownsHandle: true) : throw new IOException(Libc.Describe(Libc.Errno));
     }
 
     private static string Octal(UnixFileMode mode) => Convert.ToString((int)mode, 8).PadLeft(4, '0');

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PcpuIpsec.Gateway;
 
 namespace PcpuIpsec.Tests.Gateway;
@@ -68,6 +69,23 @@ public sealed class PreSharedKeyFileTests : IDisposable
 
         Assert.StartsWith("PreSharedKeyFile: '/nowhere/psk' cannot be read", error.Message);
     }
+
+    [Fact]
+    public async Task A_pipe_that_nobody_writes_to_is_refused_and_not_waited_for()
+    {
+        File.Delete(_path);
+        using (Process mkfifo = Process.Start("mkfifo", ["-m", "600", _path]))
+            await mkfifo.WaitForExitAsync();
+
+        var error = await Assert.ThrowsAsync<PcpuIpsecException>(() => Task.Run(() => PreSharedKeyFile.Read(_path, "PreSharedKeyFile")).WaitAsync(TimeSpan.FromSeconds(10)));
+
+        Assert.StartsWith($"PreSharedKeyFile: '{_path}'", error.Message);
+        Assert.Equal(PcpuIpsecError.InvalidOption, error.Error);
+    }
+
+    [Fact]
+    public void A_folder_is_no_key_file()
+        => Assert.Equal(PcpuIpsecError.InvalidOption, Assert.Throws<PcpuIpsecException>(() => PreSharedKeyFile.Read(Path.GetTempPath(), "PreSharedKeyFile")).Error);
 
     [Fact]
     public void The_longest_key_is_taken_with_a_line_break_behind_it()
