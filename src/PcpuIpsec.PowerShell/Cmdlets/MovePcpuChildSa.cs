@@ -3,25 +3,15 @@ using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
-/// <summary>Moves a Child SA to another CPU by rekeying it there, and waits until the new one is in use.</summary>
+/// <summary>Moves a Child SA to another CPU by rekeying it there, and waits until the new one is in use. The fallback is no CPU's and cannot be moved.</summary>
 /// <example>
 /// <code>Get-PcpuChildSa lab -Cpu 0 | Move-PcpuChildSa -ToCpu 1</code>
 /// <para>What CPU 0 had is CPU 1's.</para>
 /// </example>
 [Cmdlet(VerbsCommon.Move, "PcpuChildSa", SupportsShouldProcess = true)]
 [OutputType(typeof(ChildSa))]
-public sealed class MovePcpuChildSa : DaemonCmdlet
+public sealed class MovePcpuChildSa : NumberedChildSaCmdlet
 {
-    /// <summary>The tunnel's name.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
-    [ArgumentCompleter(typeof(TunnelNameCompleter))]
-    [ValidateNotNullOrEmpty]
-    public string Tunnel { get; set; } = "";
-
-    /// <summary>The Child SA's number; not the fallback's.</summary>
-    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
-    public int Number { get; set; }
-
     /// <summary>The CPU; one of the data plane's.</summary>
     [Parameter(Mandatory = true, Position = 2)]
     public int ToCpu { get; set; }

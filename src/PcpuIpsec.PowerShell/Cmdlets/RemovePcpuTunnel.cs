@@ -10,14 +10,8 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 /// </example>
 [Cmdlet(VerbsCommon.Remove, "PcpuTunnel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(void))]
-public sealed class RemovePcpuTunnel : DaemonCmdlet
+public sealed class RemovePcpuTunnel : NamedTunnelCmdlet
 {
-    /// <summary>The tunnels' names.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
-    [ArgumentCompleter(typeof(TunnelNameCompleter))]
-    [ValidateNotNullOrEmpty]
-    public string[] Name { get; set; } = [];
-
     /// <summary>Removes each.</summary>
     protected override void ProcessRecord()
     {

@@ -10,14 +10,8 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 /// </example>
 [Cmdlet(VerbsLifecycle.Start, "PcpuTunnel", SupportsShouldProcess = true)]
 [OutputType(typeof(Tunnel))]
-public sealed class StartPcpuTunnel : DaemonCmdlet
+public sealed class StartPcpuTunnel : NamedTunnelCmdlet
 {
-    /// <summary>The tunnels' names.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
-    [ArgumentCompleter(typeof(TunnelNameCompleter))]
-    [ValidateNotNullOrEmpty]
-    public string[] Name { get; set; } = [];
-
     /// <summary>Wait until each CPU has its Child SA, or was refused one by the peer.</summary>
     [Parameter]
     public SwitchParameter AllChildSa { get; set; }

@@ -10,14 +10,8 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 /// </example>
 [Cmdlet(VerbsLifecycle.Stop, "PcpuTunnel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(Tunnel))]
-public sealed class StopPcpuTunnel : DaemonCmdlet
+public sealed class StopPcpuTunnel : NamedTunnelCmdlet
 {
-    /// <summary>The tunnels' names.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
-    [ArgumentCompleter(typeof(TunnelNameCompleter))]
-    [ValidateNotNullOrEmpty]
-    public string[] Name { get; set; } = [];
-
     /// <summary>Stops each.</summary>
     protected override void ProcessRecord()
     {

@@ -10,18 +10,8 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 /// </example>
 [Cmdlet(VerbsData.Update, "PcpuChildSa", SupportsShouldProcess = true)]
 [OutputType(typeof(ChildSa))]
-public sealed class UpdatePcpuChildSa : DaemonCmdlet
+public sealed class UpdatePcpuChildSa : NumberedChildSaCmdlet
 {
-    /// <summary>The tunnel's name.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
-    [ArgumentCompleter(typeof(TunnelNameCompleter))]
-    [ValidateNotNullOrEmpty]
-    public string Tunnel { get; set; } = "";
-
-    /// <summary>The Child SA's number.</summary>
-    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
-    public int Number { get; set; }
-
     /// <summary>Rekeys one.</summary>
     protected override void ProcessRecord()
     {

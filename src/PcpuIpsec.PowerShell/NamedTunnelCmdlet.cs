@@ -1,0 +1,13 @@
+using System.Management.Automation;
+
+namespace PcpuIpsec.PowerShell;
+
+/// <summary>A cmdlet that changes tunnels by their names.</summary>
+public abstract class NamedTunnelCmdlet : DaemonCmdlet
+{
+    /// <summary>The tunnels' names.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string[] Name { get; set; } = [];
+}
