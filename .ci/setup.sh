@@ -61,7 +61,7 @@ need_packages() {
 
 # What makes and boots the VM.
 # shellcheck disable=SC2034
-vm_packages=(qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs)
+vm_packages=(qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs cpio:cpio xz:xz-utils)
 
 need_dotnet() {
   local folder sudo_home=

@@ -27,5 +27,5 @@ internal static class MachineExtensions
     public static IReadOnlyList<string> QemuOptions(this Machine machine) => ["-machine", "pc", "-smp", machine == Machine.FourCpus ? "4" : "128"];
 
     /// <summary>The kernel's options for the CPUs. Emulated CPUs need no long calibration of their clock against each other.</summary>
-    public static string KernelOptions(this Machine machine) => machine == Machine.FourCpus ? "" : " maxcpus=4 tsc=reliable";
+    public static string KernelOptions(this Machine machine) => machine == Machine.FourCpus ? "" : " tsc=reliable";
 }

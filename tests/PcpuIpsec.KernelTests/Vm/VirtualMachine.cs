@@ -101,7 +101,7 @@ internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, st
         .. Share("build", AppContext.BaseDirectory, readOnly: true),
         .. Share("dotnet", DotnetFolder(), readOnly: true),
         .. Share("out", outputFolder, readOnly: false),
-        "-append", "console=ttyS0 root=/dev/vda rw init=/pcpu-boot panic=1 quiet TERM=dumb mitigations=off" + machine.KernelOptions(),
+        "-append", "console=ttyS0 panic=1 quiet TERM=dumb mitigations=off maxcpus=1" + machine.KernelOptions(),
     ];
 
     private static string[] Share(string tag, string folder, bool readOnly) =>

@@ -2,8 +2,8 @@
 # make-root.sh FOLDER: a Debian forky system for VMs and chroots. In the folder then are
 #   tree/      the system, unpacked
 #   vmlinuz    its kernel, with real ESP, and
-#   initrd     its initial RAM disk
-#   root.img   the system as ext4, with boot.sh as /pcpu-boot
+#   initrd     its initial RAM disk, with boot.sh as /init
+#   root.img   the system as ext4
 # The folder belongs to this script: a failure leaves what there is, for the caller to remove. Needs root.
 set -euo pipefail
 here="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
@@ -29,8 +29,25 @@ setpriv --pdeathsig KILL -- unshare --mount --propagation private --pid --fork -
   --include="$(IFS=,; echo "${packages[*]}")" --customize-hook="$here/add-libreswan.sh" "$suite" "$tree" ${mirror:+"$mirror"} </dev/null
 
 cp "$tree"/boot/vmlinuz-* "$folder/vmlinuz"
-cp "$tree"/boot/initrd.img-* "$folder/initrd"
-install -m 755 "$here/boot.sh" "$tree/pcpu-boot"
+# What the host shares comes here.
+mkdir "$tree"/{build,dotnet,out}
+
+echo "making the initial RAM disk"
+disk="$folder/initrd.d"
+mkdir -p "$disk"/{dev,root,modules,usr/bin}
+ln -s usr/bin "$disk/bin"
+programs=(dash mount insmod chroot)
+chroot "$tree" sh -euc 'for program; do file="$(command -v "$program")"; echo "$file"; ldd "$file" | grep -o "/[^ ]*"; done' -- "${programs[@]}" | sort -u |
+  while IFS= read -r file; do install -D "$tree$(chroot "$tree" readlink -f "$file")" "$disk$file"; done
+ln -s dash "$disk/usr/bin/sh"
+install -m 755 "$here/boot.sh" "$disk/init"
+# Those that a module needs are told before it.
+release="$(basename "$tree"/boot/vmlinuz-*)"
+chroot "$tree" modprobe --set-version "${release#vmlinuz-}" --show-depends --all virtio_blk ext4 9pnet_virtio 9p |
+  awk '$1 == "insmod" && !told[$2]++ { print $2 }' | nl --number-format rz --number-width 2 |
+  while read -r number file; do xz --decompress --stdout "$tree$file" >"$disk/modules/$number-$(basename "$file" .xz)"; done
+(cd "$disk" && find . | cpio --quiet --create --format newc) >"$folder/initrd"
+rm -r "$disk"
 
 echo "making the ext4 image"
 # Room for what the VM writes, which is thrown away at its end.
