@@ -224,7 +224,7 @@ internal sealed class GatewayCore : IGatewayCore, IResourceKeeper
         group.Known.Clear();
         if (state.Current is not { } session)
             return;
-        group.Children.IkeSaUp(session.InitiatedByUs, session.PerResource, Now);
+        group.Children.IkeSaUp(session.InitiatedByUs, session.PerResource, session.SetupTime, Now);
         foreach (ChildSa child in session.Live.Where(c => c.Announced))
             Tell(group, new ChildSaEstablished(state.Connection.Name, child.ToInfo()));
     }

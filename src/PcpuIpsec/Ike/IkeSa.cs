@@ -131,7 +131,10 @@ internal sealed class IkeSa
         LastAuthentic = Runtime.Now;
         Session.EstablishedAt ??= Runtime.Now;
         if (RekeyNonces is null)
-            Runtime.Notice(new HandshakeDone(Connection.Name, Handshake.IkeSaSetup, Runtime.Now - CreatedAt));
+        {
+            Session.SetupTime = Runtime.Now - CreatedAt;
+            Runtime.Notice(new HandshakeDone(Connection.Name, Handshake.IkeSaSetup, Session.SetupTime));
+        }
         if (Connection.LivenessInterval is { } interval)
             WatchLiveness(interval);
         if (Connection.IkeRekeyTime is { } rekey)

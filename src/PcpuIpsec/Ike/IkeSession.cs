@@ -25,6 +25,9 @@ internal sealed class IkeSession(IkeSa first)
 
     public TimeSpan? EstablishedAt { get; set; }
 
+    /// <summary>What the first IKE SA took from IKE_SA_INIT, sent or received, on.</summary>
+    public TimeSpan SetupTime { get; set; }
+
     public bool Closed { get; set; }
 
     /// <summary>Another session's fallback took over: its outbound halves are out of the data plane.</summary>

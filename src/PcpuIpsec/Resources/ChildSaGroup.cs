@@ -55,14 +55,16 @@ internal sealed partial class ChildSaGroup
     /// <summary>The IKE SA is there. Not called when it is rekeyed: the roles stay those of the first exchange.</summary>
     /// <param name="weInitiated">We sent IKE_SA_INIT's request.</param>
     /// <param name="perResource">Both ends announced SA_RESOURCE_INFO in IKE_AUTH.</param>
+    /// <param name="setupTime">What the IKE SA took from IKE_SA_INIT, sent or received, on.</param>
     /// <param name="now">The time.</param>
-    public void IkeSaUp(bool weInitiated, bool perResource, TimeSpan now)
+    public void IkeSaUp(bool weInitiated, bool perResource, TimeSpan setupTime, TimeSpan now)
     {
         _up = true;
         _weInitiated = weInitiated;
         _perResource = perResource;
         _lastActivity = now;
-        _holdOff = GroupTimes.HoldOff + Jitter(GroupTimes.HoldOff / 2);
+        _holdOff = GroupTimes.HoldOff(setupTime);
+        _holdOff += Jitter(_holdOff / 2);
         _awaitsFirst = true;
         _fallbackNotBefore = now + GroupTimes.FirstFallback;
         Evaluate(now);

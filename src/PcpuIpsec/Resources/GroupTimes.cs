@@ -6,9 +6,13 @@ internal static class GroupTimes
     /// <summary>
     /// The original responder lets the group be quiet this long, and up to half as long again by chance, before it adds what it
     /// misses: longer than an initiator takes that has much else to do, since what both make has to go again. The fallback carries
-    /// all meanwhile.
+    /// all meanwhile. IKE_SA_INIT and IKE_AUTH told how long the way and the initiator's keys take.
     /// </summary>
-    public static readonly TimeSpan HoldOff = TimeSpan.FromSeconds(5);
+    public static TimeSpan HoldOff(TimeSpan setupTime)
+        => TimeSpan.FromTicks(Math.Clamp(setupTime.Ticks * 10, HoldOffLeast.Ticks, HoldOffMost.Ticks));
+
+    private static readonly TimeSpan HoldOffLeast = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan HoldOffMost = TimeSpan.FromSeconds(5);
 
     /// <summary>Quiet time before duplicates are deleted.</summary>
     public static readonly TimeSpan Settle = TimeSpan.FromSeconds(10);

@@ -13,7 +13,7 @@ public class ChildSaGroupTests
     public void Initiator_creates_for_all_its_CPUs_at_once_when_the_fallback_is_up()
     {
         GroupUnderTest group = new(4);
-        group.Group.IkeSaUp(weInitiated: true, perResource: true, group.Now);
+        group.Group.IkeSaUp(weInitiated: true, perResource: true, GroupUnderTest.SetupTime, group.Now);
         Assert.Empty(group.Take());
         Assert.Equal(GroupUnderTest.CreateFor(0, 1, 2, 3), group.Up(null, ours: true, fallback: true));
         group.Grant(GroupUnderTest.CreateFor(0, 1, 2, 3));
@@ -29,6 +29,19 @@ public class ChildSaGroupTests
         Assert.Equal(new Placement(false, 1, 1), group.PeerCreates().Placement);
         Assert.Empty(group.Wait(_second * 4.9));
         Assert.Equal(GroupUnderTest.CreateFor(2, 3), group.Wait(_second * 2.7));
+    }
+
+    /// <summary>Ten times the set-up, between 1 and 5 seconds, and up to half as long again.</summary>
+    [Theory]
+    [InlineData(0.01, 1)]
+    [InlineData(0.3, 3)]
+    [InlineData(60, 5)]
+    public void The_hold_off_is_as_long_as_the_IKE_SA_s_set_up_was_slow(double setUp, double holdOff)
+    {
+        GroupUnderTest group = new(2);
+        Assert.Empty(group.Start(weInitiated: false, perResource: true, _second * setUp));
+        Assert.Empty(group.Wait(_second * (holdOff - 0.01)));
+        Assert.Equal(GroupUnderTest.CreateFor(0, 1), group.Wait(_second * ((holdOff / 2) + 0.02)));
     }
 
     [Fact]
@@ -324,7 +337,7 @@ public class ChildSaGroupTests
         Assert.Null(group.Group.NextDeadline);
         Assert.Empty(group.Acquire(0));
         Assert.Empty(group.Wait(_hour));
-        group.Group.IkeSaUp(weInitiated: true, perResource: true, group.Now);
+        group.Group.IkeSaUp(weInitiated: true, perResource: true, GroupUnderTest.SetupTime, group.Now);
         Assert.Empty(group.Take());
         Assert.Equal(GroupUnderTest.CreateFor(0, 1), group.Up(null, ours: true, fallback: true));
         Assert.Equal([true, true], Enumerable.Range(0, 2).Select(_ => !group.Group.Place(group.Now).Refused));

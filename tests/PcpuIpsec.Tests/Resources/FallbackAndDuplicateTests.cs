@@ -43,7 +43,7 @@ public class FallbackAndDuplicateTests
     public void Fallback_that_IKE_AUTH_brought_is_not_asked_for_again_while_it_is_being_installed(bool weInitiated)
     {
         GroupUnderTest group = new(2);
-        group.Group.IkeSaUp(weInitiated, perResource: true, group.Now);
+        group.Group.IkeSaUp(weInitiated, perResource: true, GroupUnderTest.SetupTime, group.Now);
         Assert.Empty(group.Acquire(null));
         Assert.Empty(group.Wait(20 * _second));
         Assert.Empty(group.Acquire(null));
@@ -57,7 +57,7 @@ public class FallbackAndDuplicateTests
         GroupUnderTest initiator = new(2), responder = new(2);
         foreach ((GroupUnderTest group, bool weInitiated) in new[] { (initiator, true), (responder, false) })
         {
-            group.Group.IkeSaUp(weInitiated, perResource: true, group.Now);
+            group.Group.IkeSaUp(weInitiated, perResource: true, GroupUnderTest.SetupTime, group.Now);
             Assert.Empty(group.Fail(null, CreateFailure.Other));
         }
         Assert.Equal([new CreateFallback()], initiator.Wait(4 * _second));
@@ -69,7 +69,7 @@ public class FallbackAndDuplicateTests
     public void Fallback_that_cannot_be_created_is_tried_again_at_most_once_a_minute_in_the_end()
     {
         GroupUnderTest group = new(2);
-        group.Group.IkeSaUp(weInitiated: true, perResource: true, group.Now);
+        group.Group.IkeSaUp(weInitiated: true, perResource: true, GroupUnderTest.SetupTime, group.Now);
         int requests = 0;
         for (TimeSpan end = group.Now + _hour; group.Now < end; requests++)
         {

@@ -113,9 +113,9 @@ internal sealed class GroupPairSimulation
 
     public void Start()
     {
-        In(TimeSpan.Zero, () => Input(Responder, g => g.IkeSaUp(weInitiated: false, perResource: true, Now)));
+        In(TimeSpan.Zero, () => Input(Responder, g => g.IkeSaUp(weInitiated: false, perResource: true, Seconds(1), Now)));
         In(TimeSpan.Zero, () => Establish(Responder, ++_number, ours: false, fallback: true, cpu: null));
-        In(Delay(), () => Input(Initiator, g => g.IkeSaUp(weInitiated: true, perResource: true, Now)));
+        In(Delay(), () => Input(Initiator, g => g.IkeSaUp(weInitiated: true, perResource: true, Seconds(1), Now)));
         In(_scenario.MostDelay, () => Establish(Initiator, 1, ours: true, fallback: true, cpu: null));
         foreach (End end in (End[])[Initiator, Responder])
         {

@@ -51,9 +51,14 @@ internal sealed class GroupUnderTest
 
     public List<GroupAction> WaitForDeadline() => Group.NextDeadline is { } deadline ? Wait(deadline - Now) : [];
 
-    public List<GroupAction> Start(bool weInitiated, bool perResource = true)
+    /// <summary>What the IKE SA took: so long that the hold-off is the longest there is.</summary>
+    public static readonly TimeSpan SetupTime = TimeSpan.FromSeconds(1);
+
+    public List<GroupAction> Start(bool weInitiated, bool perResource = true) => Start(weInitiated, perResource, SetupTime);
+
+    public List<GroupAction> Start(bool weInitiated, bool perResource, TimeSpan setupTime)
     {
-        Group.IkeSaUp(weInitiated, perResource, Now);
+        Group.IkeSaUp(weInitiated, perResource, setupTime, Now);
         return Up(null, weInitiated, fallback: true);
     }
 

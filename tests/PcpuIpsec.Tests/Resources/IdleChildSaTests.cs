@@ -150,7 +150,7 @@ public class IdleChildSaTests
     {
         GroupUnderTest group = new(2, onDemand: true);
         Assert.False(group.Group.AcquiresAllowed);
-        group.Group.IkeSaUp(weInitiated: true, perResource: true, group.Now);
+        group.Group.IkeSaUp(weInitiated: true, perResource: true, GroupUnderTest.SetupTime, group.Now);
         Assert.False(group.Group.AcquiresAllowed);
         group.Up(null, ours: true, fallback: true);
         Assert.True(group.Group.AcquiresAllowed);
