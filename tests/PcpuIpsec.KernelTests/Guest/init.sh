@@ -7,13 +7,32 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 for folder in /dev/shm /run /tmp; do mount -t tmpfs tmp "$folder"; done
 mount -t bpf bpf /sys/fs/bpf
-mount -t tracefs tracefs /sys/kernel/tracing
 hostname pcpu-vm
 ip link set lo up
-# Nobody makes tun's device for those who would open it. The other modules come now since the kernel patches its own code for
-# them, which emulated CPUs that run in parallel may see at the wrong moment; so the other CPUs are turned on thereafter.
+# Nobody makes tun's device for those who would open it.
 modprobe -a tun veth xfrm_user xfrm_interface esp4 esp6
+
+# The kernel patches its own code for each module, and where the first or the last user of a thing comes or goes (static keys).
+# Emulated CPUs that run in parallel may see that at the wrong moment (an Oops by int3). So the modules are loaded before the other
+# CPUs are turned on, and in a namespace of their own the things that tests use have a user all the time: packets' timestamps,
+# Netfilter's hooks, the ingress hook, ESP in UDP (a VXLAN device takes the same way).
+ip netns add held
+ip -n held link set lo up
+ip netns exec held ping -q -i 3600 127.0.0.1 >/dev/null 2>&1 &
+ip netns exec held nft -f - <<'END'
+table inet held {
+  chain prerouting { type filter hook prerouting priority 0; }
+  chain input { type filter hook input priority 0; }
+  chain forward { type filter hook forward priority 0; }
+  chain output { type filter hook output priority 0; }
+  chain postrouting { type filter hook postrouting priority 0; }
+}
+END
+tc -n held qdisc add dev lo clsact
+ip -n held link add held4 up type vxlan id 1 local 127.0.0.1 dstport 4789
+ip -n held link add held6 up type vxlan id 2 local ::1 dstport 4790
 for cpu in 1 2 3; do echo 1 >/sys/devices/system/cpu/cpu$cpu/online; done
+
 export DOTNET_ROOT=/dotnet PATH="$PATH:/dotnet" DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 # Whatever has emulated CPUs flush each other's caches costs more than all else here: pages that change between writable and
 # executable, collections, code that is compiled twice for its profile.
