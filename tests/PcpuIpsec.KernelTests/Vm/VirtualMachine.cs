@@ -94,7 +94,7 @@ internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, st
 
     private IEnumerable<string> Options(string outputFolder) =>
     [
-        "-accel", accelerator, "-cpu", "max", "-m", $"{MemoryMiB}", .. machine.QemuOptions(),
+        "-accel", accelerator, "-cpu", Accelerator.Cpu(accelerator), "-m", $"{MemoryMiB}", .. machine.QemuOptions(),
         "-nodefaults", "-display", "none", "-no-reboot",
         "-kernel", root.Kernel, "-initrd", root.Initrd,
         "-drive", $"file={Escape(root.Image)},if=virtio,format=raw,snapshot=on",
