@@ -54,6 +54,7 @@ internal sealed partial class KernelDataPlane
                     LowerAcquireExpiry();
                 else if (wasOnDemand)
                     RaiseAcquireExpiry();
+                OrLater(() => StateTableRoom.Make(_xfrm, policy, _options.Cpus.Count, _support));
                 // The policies were written without it.
                 Disarm(known);
                 Refresh(known);

@@ -2,6 +2,7 @@ using PcpuIpsec.Gateway;
 using PcpuIpsec.Host;
 using PcpuIpsec.KernelTests.Guest;
 using PcpuIpsec.Lab;
+using PcpuIpsec.Xfrm;
 using Xunit.Abstractions;
 
 namespace PcpuIpsec.KernelTests.Plane;
@@ -40,6 +41,8 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
         await using GatewayPair pair = await GatewayPair.StartAsync(lab);
         await pair.ConnectAsync();
         await using var errors = new XfrmErrors(lab.West, lab.East);
+        using XfrmSocket xfrm = lab.West.Namespace.Run(XfrmSocket.Open);
+        uint buckets = xfrm.StateTable().Buckets;
         var flows = _cpus.Select(cpu => UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu, PacketsPerSecond)).ToList();
         await pair.PerCpuSasAsync();
 
@@ -72,6 +75,8 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
 
         Assert.All(results, r => Assert.True(r.Lost.Count == 0 && r.Duplicates == 0, r + "\n" + errors.Timeline()));
         errors.AssertNone();
+        // The kernel drops what it looks up while it doubles its table.
+        Assert.Equal(buckets, xfrm.StateTable().Buckets);
         // What was replaced is gone, after the moment in which what is under way to it still arrives.
         await PlaneWait.UntilAsync(async () => (await KernelLab.SasAsync(lab.West)).Count is var count && count == 2 * (1 + _cpus.Count) ? null : $"there are {count} SAs");
     }

@@ -223,6 +223,19 @@ public sealed class KernelPlaneTests : IDisposable
         await SeeNothingAsync(shape, connected);
     }
 
+    /// <summary>It begins with 8 places; a packet is lost where the kernel doubles it under traffic.</summary>
+    [NamespaceFact("ip")]
+    public async Task The_kernel_s_table_of_states_has_room_before_there_is_traffic()
+    {
+        await using KernelDataPlane plane = Create();
+        using XfrmSocket xfrm = _network.West.Run(XfrmSocket.Open);
+        Assert.Equal(8u, xfrm.StateTable().Buckets);
+        await plane.HoldAsync(ManualTunnel.Policy(new TunnelShape(), ofWest: true) with { PerCpu = true }, default);
+        XfrmStateTable table = xfrm.StateTable();
+        Assert.Equal(0u, table.States);
+        Assert.True(table.Buckets > 4 * (1 + HostCpus.Allowed().Count), $"{table.Buckets} places");
+    }
+
     [NamespaceFact("ip")]
     public async Task Another_program_s_policy_is_left_alone_and_named_by_its_reqid()
     {

@@ -26,6 +26,9 @@ internal sealed class FakeXfrm : INetlinkTransport
     /// <summary>The errno that a journal line is refused with; 0 grants it.</summary>
     public Func<string, int> Refuse { get; set; } = _ => 0;
 
+    /// <summary>Places in the table of states. It is doubled as the kernel does it, by a state that is added to a full one.</summary>
+    public uint Buckets { get; set; } = 1024;
+
     public IReadOnlyList<XfrmPolicy> Policies => [.. _policies.Select(p => p.Policy)];
 
     public IReadOnlyList<FakeState> States => _states;
@@ -78,6 +81,7 @@ internal sealed class FakeXfrm : INetlinkTransport
             XfrmMessageType.AllocSpi => AllocateSpi(request, payload),
             XfrmMessageType.GetSa when header.Flags.HasFlag(NetlinkFlags.Dump) => Dump(request, XfrmMessageType.NewSa, _states.Select(s => s.Payload)),
             XfrmMessageType.GetSa => GetState(request, payload),
+            XfrmMessageType.GetSadInfo => TableOfStates(request),
             _ => throw new InvalidOperationException($"message type {header.Type} is not one of the plane's"),
         };
         _answers.Enqueue(header.Flags.HasFlag(NetlinkFlags.Dump) ? FakeKernel.Done(request).Datagram : FakeKernel.Ack(request, errno).Datagram);
@@ -188,6 +192,14 @@ internal sealed class FakeXfrm : INetlinkTransport
         return 0;
     }
 
+    private int TableOfStates(byte[] request)
+    {
+        byte[] count = FakeKernel.Attribute(XfrmInfoAttribute.SadCount, BitConverter.GetBytes((uint)_states.Count));
+        byte[] table = FakeKernel.Attribute(XfrmInfoAttribute.SadHashInfo, XfrmSamples.Bytes(new XfrmSadHashInfo { Buckets = Buckets, BucketsAtMost = 1 << 20 }));
+        _answers.Enqueue(FakeKernel.Message(request, XfrmMessageType.NewSadInfo, 0, [.. new byte[4], .. count, .. table]));
+        return 0;
+    }
+
     private int AllocateSpi(byte[] request, byte[] payload)
     {
         // Cut: the range stands between the state and the attributes.
@@ -202,6 +214,8 @@ internal sealed class FakeXfrm : INetlinkTransport
             MemoryMarshal.AsRef<XfrmUserSaInfo>(given.AsSpan()).Id.Spi = NetworkOrder.Swap(_nextSpi++);
             if (there < 0)
                 _states.Add(new FakeState(given, 0));
+            if (_states.Count >= Buckets)
+                Buckets *= 2;
             _answers.Enqueue(FakeKernel.Message(request, XfrmMessageType.NewSa, 0, given));
         });
     }

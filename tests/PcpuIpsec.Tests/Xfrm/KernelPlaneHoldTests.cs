@@ -30,6 +30,23 @@ public class KernelPlaneHoldTests
         });
     }
 
+    /// <summary>A table that is doubled while there is traffic costs packets.</summary>
+    [Fact]
+    public async Task The_table_of_states_has_room_for_all_SAs_and_their_rekeys_before_the_first_comes()
+    {
+        await using KernelPlaneBench bench = Create();
+        bench.Kernel.Buckets = 8;
+        await bench.Plane.HoldAsync(Policy(), default);
+
+        // Four CPUs and the fallback, in two directions, twice.
+        Assert.Equal(32u, bench.Kernel.Buckets);
+        Assert.Empty(bench.Kernel.States);
+
+        bench.Kernel.TakeJournal();
+        await bench.Plane.HoldAsync(Policy(), default);
+        Assert.DoesNotContain(bench.Kernel.TakeJournal(), line => line.StartsWith("spi", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Transport_mode_forwards_nothing()
     {
