@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is needed, builds, checks the format and runs all tests.
-#   ./test.sh               everything that needs no VM, but the mutations
-#   ./test.sh --vm          and the tests in the VM and with real peers; making their system takes minutes at first
+#   ./test.sh               everything but the mutations; making the VM's system takes minutes at first
+#   ./test.sh --no-vm       without the tests in the VM and with real peers
 #   ./test.sh --mutations   and the mutations of the protocol, each of which must make a test fail (several minutes)
 # The last line is "N passed, N failed, N skipped"; a step that fails counts as one failed.
 set -euo pipefail
@@ -9,12 +9,12 @@ root="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 # shellcheck source=.ci/setup.sh
 . "$root/.ci/setup.sh"
 
-mutations=false vm=false
+mutations=false vm=true
 for option in "$@"; do
   case "$option" in
     --mutations) mutations=true ;;
-    --vm) vm=true ;;
-    *) die "'$option' is no option; --mutations and --vm are." ;;
+    --no-vm) vm=false ;;
+    *) die "'$option' is no option; --mutations and --no-vm are." ;;
   esac
 done
 
@@ -149,7 +149,7 @@ check_coverage || failed=$((failed + 1))
 if "$vm"; then
   test_in_vm
 else
-  say "Left out without --vm: the tests in the VM and with real peers"
+  say "Left out: the tests in the VM and with real peers"
 fi
 
 if "$mutations"; then

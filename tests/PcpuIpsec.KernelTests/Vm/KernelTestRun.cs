@@ -30,8 +30,8 @@ internal sealed class KernelTestRun(string outputFolder, string? filter, TimeSpa
     /// <summary>More than these have one cause, which will not be gone at the second attempt.</summary>
     private const int RepeatedAtMost = 8;
 
-    /// <summary>Where the boot alone takes longer, peers give up before they are answered, and a result says nothing. 30 to 60 s are usual.</summary>
-    private const int BootSecondsAtMost = 120;
+    /// <summary>Where the boot alone takes longer, peers give up before they are answered, and a result says nothing. 12 to 30 s are usual.</summary>
+    private const int BootSecondsAtMost = 90;
 
     private const int TooSlow = 3;
 
