@@ -9,10 +9,10 @@ internal static class GroupTimes
     /// all meanwhile. IKE_SA_INIT and IKE_AUTH told how long the way and the initiator's keys take.
     /// </summary>
     public static TimeSpan HoldOff(TimeSpan setupTime)
-        => TimeSpan.FromTicks(Math.Clamp(setupTime.Ticks * 10, HoldOffLeast.Ticks, HoldOffMost.Ticks));
+        => TimeSpan.FromTicks(Math.Clamp(setupTime.Ticks * 10, _holdOffLeast.Ticks, _holdOffMost.Ticks));
 
-    private static readonly TimeSpan HoldOffLeast = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan HoldOffMost = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _holdOffLeast = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _holdOffMost = TimeSpan.FromSeconds(5);
 
     /// <summary>Quiet time before duplicates are deleted.</summary>
     public static readonly TimeSpan Settle = TimeSpan.FromSeconds(10);

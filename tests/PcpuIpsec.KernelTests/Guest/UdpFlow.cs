@@ -28,7 +28,7 @@ internal sealed record FlowResult(long Sent, long Refused, long Received, long D
 /// </summary>
 internal sealed class UdpFlow : IAsyncDisposable
 {
-    private const int MaximumBurst = 32;
+    private const int MaximumBurst = 128;
 
     /// <summary>Milliseconds. Emulated CPUs have better to do than to change between threads for each packet.</summary>
     private const int Pause = 8;

@@ -33,6 +33,8 @@ ip -n held link add held4 up type vxlan id 1 local 127.0.0.1 dstport 4789
 ip -n held link add held6 up type vxlan id 2 local ::1 dstport 4790
 for cpu in 1 2 3; do echo 1 >/sys/devices/system/cpu/cpu$cpu/online; done
 
+# Receivers stand still for a while now and then.
+echo 4194304 >/proc/sys/net/core/rmem_max
 export DOTNET_ROOT=/dotnet PATH="$PATH:/dotnet" DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 # Whatever has emulated CPUs flush each other's caches costs more than all else here: pages that change between writable and
 # executable, collections, code that is compiled twice for its profile.
