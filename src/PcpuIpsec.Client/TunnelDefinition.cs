@@ -28,7 +28,7 @@ public enum TunnelStartAction
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record TunnelDefinition
 {
-    /// <summary>The tunnel's name: 1 to 64 of letters, digits, <c>-</c>, <c>_</c> and <c>.</c>; unique in the daemon.</summary>
+    /// <summary>The tunnel's name: 1 to 64 of letters, digits, <c>-</c>, <c>_</c> and <c>.</c>, but not <c>.</c> or <c>..</c>; unique in the daemon.</summary>
     public required string Name { get; init; }
 
     /// <summary>Our outer address; one of the host's.</summary>

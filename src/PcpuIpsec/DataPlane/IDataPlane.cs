@@ -116,6 +116,9 @@ internal sealed record TrafficPolicy
     /// <summary>SAs bound to CPUs will come beside the one that is bound to none.</summary>
     public bool PerCpu { get; init; }
 
+    /// <summary>How many of them at most.</summary>
+    public int PerCpuSasAtMost { get; init; }
+
     /// <summary>
     /// Raise <see cref="AcquireRaised"/> for a CPU that sends and has no SA of its own, from the first
     /// <see cref="IDataPlane.AllowAcquiresAsync"/> on and while that allows it.

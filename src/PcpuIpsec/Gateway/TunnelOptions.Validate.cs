@@ -82,6 +82,7 @@ public sealed partial record TunnelOptions
             LocalAddress = LocalAddress,
             RemoteAddress = RemoteAddress,
             PerCpu = connection.PerCpu,
+            PerCpuSasAtMost = connection.PerCpu ? connection.MaxChildSas : 0,
             AcquirePerCpu = connection.OnDemand,
             Interface = RoutedInterface(local, remote),
             Bypass = bypass,
@@ -96,6 +97,9 @@ public sealed partial record TunnelOptions
     {
         if (Name is not { Length: >= 1 and <= MaxNameLength } || !Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
             throw Bad(nameof(Name), Name, $"1 to {MaxNameLength} of letters, digits, '-', '_' and '.'");
+        // In a path of the daemon's API they mean something else.
+        if (Name is "." or "..")
+            throw Bad(nameof(Name), Name, "a name other than '.' and '..'");
     }
 
     private void CheckAddresses()

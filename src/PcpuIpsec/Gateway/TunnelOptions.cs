@@ -10,7 +10,7 @@ namespace PcpuIpsec.Gateway;
 /// </summary>
 public sealed partial record TunnelOptions
 {
-    /// <summary>The tunnel's name: 1 to 64 of letters, digits, <c>-</c>, <c>_</c> and <c>.</c>; unique in the gateway.</summary>
+    /// <summary>The tunnel's name: 1 to 64 of letters, digits, <c>-</c>, <c>_</c> and <c>.</c>, but not <c>.</c> or <c>..</c>; unique in the gateway.</summary>
     public required string Name { get; init; }
 
     /// <summary>Our outer address; one of this host's.</summary>

@@ -1,4 +1,5 @@
 using PcpuIpsec.DataPlane;
+using PcpuIpsec.Netlink;
 
 namespace PcpuIpsec.Xfrm;
 
@@ -54,7 +55,7 @@ internal sealed partial class KernelDataPlane
                     LowerAcquireExpiry();
                 else if (wasOnDemand)
                     RaiseAcquireExpiry();
-                OrLater(() => StateTableRoom.Make(_xfrm, policy, _options.Cpus.Count, _support));
+                MakeRoom(policy);
                 // The policies were written without it.
                 Disarm(known);
                 Refresh(known);
@@ -163,6 +164,22 @@ internal sealed partial class KernelDataPlane
             OrLater(() => _host.Routes.Release(routesOf));
         foreach (XfrmPolicy one in policies)
             OrLater(() => _xfrm.DeletePolicy(one));
+    }
+
+    /// <summary>For the SAs of all connections, since each is held before any has its SAs. A help, and no condition.</summary>
+    private void MakeRoom(TrafficPolicy policy)
+    {
+        int ours = _sas.Count + _connections.Values.Sum(c => c.Left.Count);
+        int needed = _connections.Values.Sum(c => StateTableRoom.NeededBy(c.Policy, _options.Cpus.Count));
+        try
+        {
+            if (!StateTableRoom.Make(_xfrm, KernelStates.Larval(policy, policy.LocalAddress, policy.RemoteAddress, _support), ours, needed))
+                KernelPlaneLog.NoRoom(_options.Logger, policy.Connection, needed);
+        }
+        catch (NetlinkException e)
+        {
+            KernelPlaneLog.RoomRefused(_options.Logger, policy.Connection, e.Message);
+        }
     }
 
     /// <summary>One connection needs it lowered no more; the last one has it put back.</summary>

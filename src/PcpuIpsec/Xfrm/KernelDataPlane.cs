@@ -203,6 +203,12 @@ internal static partial class KernelPlaneLog
     [LoggerMessage(48, LogLevel.Warning, "MTU and segment size of {Connection} could not be fitted to its SA: {Reason}")]
     public static partial void NotFitted(ILogger logger, string connection, string reason);
 
+    [LoggerMessage(54, LogLevel.Information, "The kernel's table of states has no room for {States} SAs, which tunnels to that of {Connection} may have: a packet is lost now and then while it is doubled")]
+    public static partial void NoRoom(ILogger logger, string connection, int states);
+
+    [LoggerMessage(55, LogLevel.Information, "The kernel's table of states was not made larger for {Connection}, so a packet is lost now and then while it is doubled: {Reason}")]
+    public static partial void RoomRefused(ILogger logger, string connection, string reason);
+
     [LoggerMessage(47, LogLevel.Debug, "An acquire of {Connection} could not be taken back and goes by itself: {Reason}")]
     public static partial void AcquireLeft(ILogger logger, string connection, string reason);
 }

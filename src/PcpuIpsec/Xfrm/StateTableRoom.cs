@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using PcpuIpsec.DataPlane;
+using PcpuIpsec.Netlink;
 
 namespace PcpuIpsec.Xfrm;
 
@@ -9,49 +11,65 @@ namespace PcpuIpsec.Xfrm;
 /// </summary>
 internal static class StateTableRoom
 {
-    /// <summary>The kernel doubles by a work of its own: some microseconds, unless the CPU has much else to do.</summary>
-    private const int LooksAtMost = 20;
+    /// <summary>More would take longer than they spare: the kernel looks through all of them for each.</summary>
+    private const int ReservedAtMost = 4096;
 
-    /// <summary>
-    /// Reserves SPIs that nobody uses until the table is large enough, and gives them back.
-    /// </summary>
+    /// <summary>The plane waits meanwhile. The kernel doubles by a work of its own, which is over in milliseconds.</summary>
+    private static readonly TimeSpan _limit = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>The most states that a tunnel has: in both directions the fallback and its rekey, and of each CPU, and of what the peer makes beyond.</summary>
+    public static int NeededBy(TrafficPolicy policy, int cpus) => 2 * (2 + (policy.PerCpu ? policy.PerCpuSasAtMost + cpus : 0));
+
+    /// <summary>Reserves SPIs that nobody uses until the table is large enough, and gives them back.</summary>
     /// <param name="xfrm">The kernel.</param>
-    /// <param name="policy">Whose SAs come.</param>
-    /// <param name="cpus">How many CPUs may have SAs of their own.</param>
-    /// <param name="support">What the kernel knows.</param>
-    public static void Make(XfrmSocket xfrm, TrafficPolicy policy, int cpus, KernelSupport support)
+    /// <param name="larval">What the SPIs are reserved for.</param>
+    /// <param name="ours">States that the tunnels of this process have now.</param>
+    /// <param name="needed">States that they will have at most.</param>
+    /// <returns>Whether there is room; else the kernel was too slow, or it is too much.</returns>
+    public static bool Make(XfrmSocket xfrm, XfrmState larval, int ours, int needed)
     {
-        // Both directions, and twice while all are rekeyed.
-        int more = 2 * 2 * (1 + (policy.PerCpu ? cpus : 0));
+        long began = Stopwatch.GetTimestamp();
         XfrmStateTable table = xfrm.StateTable();
-        uint before = table.States;
-        XfrmState larval = KernelStates.Larval(policy, policy.LocalAddress, policy.RemoteAddress, support);
+        long before = table.States, wanted = Math.Max(before - ours, 0) + needed;
         List<XfrmStateId> reserved = [];
         try
         {
-            while (table.Buckets <= before + more && table.Buckets < table.BucketsAtMost && reserved.Count <= more)
+            while (table.Buckets <= wanted && table.Buckets < table.BucketsAtMost)
             {
-                reserved.Add(new XfrmStateId(larval.Destination, xfrm.AllocateSpi(larval)));
-                if (before + reserved.Count >= table.Buckets)
-                    table = Grown(xfrm, table);
+                if (reserved.Count == ReservedAtMost || Stopwatch.GetElapsedTime(began) > _limit)
+                    return false;
+                // The kernel looks whether a state that is added is more than there are places, and not alone in its own.
+                if (reserved.Count < 2 || before + reserved.Count < table.Buckets)
+                {
+                    reserved.Add(new XfrmStateId(larval.Destination, xfrm.AllocateSpi(larval)));
+                    if (reserved.Count < 2 || before + reserved.Count < table.Buckets)
+                        continue;
+                }
+                else
+                {
+                    Thread.Sleep(1);
+                }
+                table = xfrm.StateTable();
             }
+            return true;
         }
         finally
         {
             foreach (XfrmStateId id in reserved)
-                xfrm.DeleteState(id);
+                Forget(xfrm, id);
         }
     }
 
-    private static XfrmStateTable Grown(XfrmSocket xfrm, XfrmStateTable table)
+    /// <summary>One that stays goes by itself, when the kernel gives an acquire up.</summary>
+    private static void Forget(XfrmSocket xfrm, XfrmStateId id)
     {
-        uint before = table.Buckets;
-        for (int i = 0; i < LooksAtMost && table.Buckets == before; i++)
+        try
         {
-            if (i > 0)
-                Thread.Sleep(1);
-            table = xfrm.StateTable();
+            xfrm.DeleteState(id);
         }
-        return table;
+        catch (NetlinkException)
+        {
+            // The others are still to be deleted, and why it began to fail is what the caller is told.
+        }
     }
 }

@@ -85,7 +85,18 @@ public sealed class PreSharedKeyFileTests : IDisposable
 
     [Fact]
     public void A_folder_is_no_key_file()
-        => Assert.Equal(PcpuIpsecError.InvalidOption, Assert.Throws<PcpuIpsecException>(() => PreSharedKeyFile.Read(Path.GetTempPath(), "PreSharedKeyFile")).Error);
+    {
+        // Its owner's alone.
+        string folder = Directory.CreateTempSubdirectory("pcpu-key-").FullName;
+        try
+        {
+            Assert.Equal(PcpuIpsecError.InvalidOption, Assert.Throws<PcpuIpsecException>(() => PreSharedKeyFile.Read(folder, "PreSharedKeyFile")).Error);
+        }
+        finally
+        {
+            Directory.Delete(folder);
+        }
+    }
 
     [Fact]
     public void The_longest_key_is_taken_with_a_line_break_behind_it()

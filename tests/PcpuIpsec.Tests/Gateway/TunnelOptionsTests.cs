@@ -12,6 +12,7 @@ public class TunnelOptionsTests
     public static TheoryData<string, string, string, string> Wrong() => new()
     {
         { "empty name", "Name", "''", "1 to 64" },
+        { "name of a folder", "Name", "'..'", "other than" },
         { "name with a slash", "Name", "'a/b'", "letters" },
         { "long name", "Name", new string('x', 65), "1 to 64" },
         { "local any", "LocalAddress", "0.0.0.0", "unicast" },
@@ -67,6 +68,7 @@ public class TunnelOptionsTests
         return name switch
         {
             "empty name" => east with { Name = "" },
+            "name of a folder" => east with { Name = ".." },
             "name with a slash" => east with { Name = "a/b" },
             "long name" => east with { Name = new string('x', 65) },
             "local any" => east with { LocalAddress = IPAddress.Any },

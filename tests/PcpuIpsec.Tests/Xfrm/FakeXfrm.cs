@@ -29,6 +29,8 @@ internal sealed class FakeXfrm : INetlinkTransport
     /// <summary>Places in the table of states. It is doubled as the kernel does it, by a state that is added to a full one.</summary>
     public uint Buckets { get; set; } = 1024;
 
+    public bool Doubles { get; set; } = true;
+
     public IReadOnlyList<XfrmPolicy> Policies => [.. _policies.Select(p => p.Policy)];
 
     public IReadOnlyList<FakeState> States => _states;
@@ -214,7 +216,7 @@ internal sealed class FakeXfrm : INetlinkTransport
             MemoryMarshal.AsRef<XfrmUserSaInfo>(given.AsSpan()).Id.Spi = NetworkOrder.Swap(_nextSpi++);
             if (there < 0)
                 _states.Add(new FakeState(given, 0));
-            if (_states.Count >= Buckets)
+            if (Doubles && _states.Count >= Buckets)
                 Buckets *= 2;
             _answers.Enqueue(FakeKernel.Message(request, XfrmMessageType.NewSa, 0, given));
         });

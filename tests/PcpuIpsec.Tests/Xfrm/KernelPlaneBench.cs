@@ -72,6 +72,7 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
         Connection = connection,
         Mode = IpsecMode.Tunnel,
         PerCpu = true,
+        PerCpuSasAtMost = 8,
         LocalSelectors = [TrafficSelector.Parse(local)],
         RemoteSelectors = [TrafficSelector.Parse(remote)],
         LocalAddress = West,

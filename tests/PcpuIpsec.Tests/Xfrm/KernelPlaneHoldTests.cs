@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Ike;
@@ -38,13 +39,42 @@ public class KernelPlaneHoldTests
         bench.Kernel.Buckets = 8;
         await bench.Plane.HoldAsync(Policy(), default);
 
-        // Four CPUs and the fallback, in two directions, twice.
+        // In two directions the fallback, 8 of CPUs, and one of each kind and CPU that takes the place of another.
         Assert.Equal(32u, bench.Kernel.Buckets);
         Assert.Empty(bench.Kernel.States);
 
+        // Held again it has that room, also while SAs are in it; another tunnel needs more.
+        await bench.InstallAsync(cpu: null, 1);
+        await bench.InstallAsync(cpu: 2, 2);
         bench.Kernel.TakeJournal();
         await bench.Plane.HoldAsync(Policy(), default);
         Assert.DoesNotContain(bench.Kernel.TakeJournal(), line => line.StartsWith("spi", StringComparison.Ordinal));
+        await bench.Plane.HoldAsync(Policy("other", remote: "10.3.0.0/24"), default);
+        Assert.Equal(64u, bench.Kernel.Buckets);
+    }
+
+    /// <summary>What the killed one's SAs have is not needed twice: they carry traffic.</summary>
+    [Fact]
+    public async Task A_process_after_a_killed_one_leaves_the_table_of_states_as_it_is()
+    {
+        FakeXfrm kernel = await KilledAsync();
+        kernel.Buckets = 32;
+        await using KernelPlaneBench next = Create(kernel);
+        await next.Plane.HoldAsync(Policy(), default);
+        Assert.Equal(32u, kernel.Buckets);
+    }
+
+    /// <summary>Short of memory it stays as it is.</summary>
+    [Fact]
+    public async Task A_kernel_that_does_not_double_its_table_holds_nothing_up()
+    {
+        await using KernelPlaneBench bench = Create();
+        bench.Kernel.Buckets = 8;
+        bench.Kernel.Doubles = false;
+        long began = Stopwatch.GetTimestamp();
+        await bench.Plane.HoldAsync(Policy(), default);
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0.5, 5);
+        Assert.Empty(bench.Kernel.States);
     }
 
     [Fact]
