@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Host.Daemon;
@@ -33,7 +34,8 @@ internal sealed class ListeningSocket : IDisposable
         uint? groupNumber = group is null ? null : Libc.FindGroup(group)
             ?? throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--group = '{group}' is no group of this host; allowed is one that is (addgroup --system {group}).");
         string parent = System.IO.Path.GetDirectoryName(path)!;
-        string folder = $"{path}.{Environment.ProcessId}";
+        // A name that nobody can have taken before: who may write to the parent could own it.
+        string folder = $"{path}.{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
         if (System.Text.Encoding.UTF8.GetByteCount(folder) + 2 > PathLengthAtMost)
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--socket = '{path}' is too long for the path of a socket; allowed are about {PathLengthAtMost - 10} bytes.");
         Socket? socket = null;
