@@ -1,6 +1,8 @@
 BeforeDiscovery {
     . "$PSScriptRoot/Lab.ps1"
     $cmdlets = Get-Command -Module PcpuIpsec | ForEach-Object { @{ Name = $_.Name; Command = $_ } }
+    # After ./build.ps1 Package.
+    $package = Get-Item "$root/out/PcpuIpsec.*.zip" -ErrorAction Ignore
 }
 BeforeAll {
     . "$PSScriptRoot/Lab.ps1"
@@ -28,6 +30,37 @@ Describe 'The module' {
 
     It 'has a test for each cmdlet' {
         Get-Command -Module PcpuIpsec | ForEach-Object { Test-Path "$PSScriptRoot/$($_.Name).Tests.ps1" | Should -BeTrue -Because $_.Name }
+    }
+}
+
+if ($package -and (Test-Path "$root/out/PcpuIpsec/bin/libcoreclr.so")) {
+    Describe 'The package' {
+        BeforeAll {
+            $folder = "$([IO.Path]::GetTempPath())/pcpu-pester-$PID-package"
+            [System.IO.Compression.ZipFile]::ExtractToDirectory((Get-Item "$root/out/PcpuIpsec.*.zip").FullName, $folder)
+            $namespace = "pcpu-pester-$PID-package"
+            ip netns add $namespace
+            ip -n $namespace link set lo up
+        }
+        AfterAll {
+            ip netns del $namespace
+            Remove-Item $folder -Recurse -Force
+        }
+
+        It 'has a daemon that runs where there is no .NET' {
+            env -i PATH=/usr/bin:/bin DOTNET_ROOT=/nowhere "$folder/PcpuIpsec/bin/pcpu-ipsec" --version | Should -Match '^\d+\.\d+'
+        }
+
+        It 'starts that daemon where none runs' -Skip:(Test-Path /run/pcpu-ipsec/pcpu-ipsec.sock) {
+            $PSNativeCommandUseErrorActionPreference = $false
+            $said = ip netns exec $namespace pwsh -NoProfile -NonInteractive -Command "
+                Import-Module '$folder/PcpuIpsec/PcpuIpsec.psd1'
+                `$env:DOTNET_ROOT = '/nowhere'
+                `$env:PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
+                `$daemon = Get-PcpuDaemon
+                (Get-Item /proc/`$(`$daemon.ProcessId)/exe).ResolveLinkTarget(`$true).FullName" 2>&1 | Out-String
+            $said | Should -BeLike "*$folder/PcpuIpsec/bin/pcpu-ipsec*"
+        }
     }
 }
 

@@ -62,7 +62,7 @@ public class ResultsFileTests
         _ => [],
     };
 
-    private static string RepositoryRoot()
+    internal static string RepositoryRoot()
     {
         string? folder = AppContext.BaseDirectory;
         while (folder is not null && !File.Exists(Path.Combine(folder, "PcpuIpsec.slnx")))

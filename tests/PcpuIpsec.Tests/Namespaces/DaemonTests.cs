@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using PcpuIpsec.Client;
 using PcpuIpsec.Host;
 using PcpuIpsec.Host.Experiment;
@@ -143,6 +144,74 @@ public sealed class DaemonTests
 
         Assert.Contains("\"status\":403", result.Output);
         Assert.Contains("User 65534 may not use this socket", result.Output);
+    }
+
+    [NamespaceFact("setpriv", "curl", "getent")]
+    public async Task A_member_of_the_group_is_let_in_and_nobody_else()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West, "--group", "daemon");
+        File.SetUnixFileMode(west.Folder, (UnixFileMode)0b111_101_101);
+        string group = (await network.West.RunAsync(new LabCommand("getent", "group", "daemon"), CancellationToken.None)).EnsureSuccess().Output.Split(':')[2];
+
+        Assert.Equal((UnixFileMode)0b110_110_000, File.GetUnixFileMode(west.SocketPath));
+        Assert.Equal("200", await AskAsync("--groups", group));
+        Assert.Equal("000", await AskAsync("--clear-groups"));
+
+        async Task<string> AskAsync(params string[] groups) => (await network.West.RunAsync(
+            new LabCommand("setpriv", ["--reuid", "65534", "--regid", "65534", .. groups, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", west.SocketPath, "http://d/v1/tunnels"]),
+            CancellationToken.None)).Output;
+    }
+
+    /// <summary>As they are written, but for the addresses, what jq would show, and the CPU, of which a host may have too few.</summary>
+    [NamespaceFact("bash", "curl")]
+    public async Task The_examples_for_curl_work()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West), east = await TestDaemon.StartAsync(network.East);
+        await east.Client.CreateTunnelAsync(Definition(network.East, network.West));
+        string key = Path.Combine(west.Folder, "lab.key");
+        await File.WriteAllTextAsync(key, Key);
+        File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+
+        string example = await File.ReadAllTextAsync(Path.Combine(Measurement.ResultsFileTests.RepositoryRoot(), "examples", "curl.md"));
+        string script = example.Split("```sh")[1].Split("```")[0];
+        script = Regex.Replace(script, @" \| jq .*$", "", RegexOptions.Multiline)
+            .Replace("/run/pcpu-ipsec/pcpu-ipsec.sock", west.SocketPath).Replace("/etc/pcpu-ipsec/lab.key", key)
+            .Replace("203.0.113.1", $"{network.West.Address}").Replace("203.0.113.2", $"{network.East.Address}")
+            .Replace("10.1.0.0/24", $"{network.West.Red.Network}").Replace("10.2.0.0/24", $"{network.East.Red.Network}")
+            .Replace("ask -N http://d/v1/events", "ask -N -m 1 http://d/v1/events || [ $? -eq 28 ]");
+        script = string.Join('\n', script.Split('\n').Where(line => !line.Contains("/move")));
+        CommandResult result = await network.West.RunAsync(new LabCommand("bash", "-euo", "pipefail", "-c", script), CancellationToken.None);
+
+        Assert.True(result.ExitCode == 0, result.Output + result.Error);
+        Assert.Contains("\"state\":\"up\"", result.Output);
+        Assert.Contains("event: ", result.Output);
+        Assert.Empty(await west.Client.GetTunnelsAsync());
+    }
+
+    [NamespaceFact("ip")]
+    public async Task A_key_comes_from_a_credential_of_the_service()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        DirectoryInfo credentials = Directory.CreateTempSubdirectory("pcpu-credentials-");
+        try
+        {
+            string file = Path.Combine(credentials.FullName, "psk");
+            await File.WriteAllTextAsync(file, Key);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead);
+            await using TestDaemon west = await TestDaemon.StartAsync(network.West, new Dictionary<string, string> { ["CREDENTIALS_DIRECTORY"] = credentials.FullName });
+            await using TestDaemon east = await TestDaemon.StartAsync(network.East);
+            await west.Client.CreateTunnelAsync(Definition(network.West, network.East) with { PreSharedKey = null, PreSharedKeyCredential = "psk" });
+            await east.Client.CreateTunnelAsync(Definition(network.East, network.West));
+
+            // The peer has the same key: else it came to no end.
+            await west.Client.StartTunnelAsync("lab");
+        }
+        finally
+        {
+            credentials.Delete(recursive: true);
+        }
     }
 
     internal static TunnelDefinition Definition(LabHost here, LabHost there) => new()
