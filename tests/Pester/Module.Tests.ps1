@@ -36,7 +36,7 @@ Describe 'The module' {
 if ($package -and (Test-Path "$root/out/PcpuIpsec/bin/libcoreclr.so")) {
     Describe 'The package' {
         BeforeAll {
-            $folder = "$([IO.Path]::GetTempPath())/pcpu-pester-$PID-package"
+            $folder = Join-Path ([IO.Path]::GetTempPath()) "pcpu-pester-$PID-package"
             [System.IO.Compression.ZipFile]::ExtractToDirectory((Get-Item "$root/out/PcpuIpsec.*.zip").FullName, $folder)
             $namespace = "pcpu-pester-$PID-package"
             ip netns add $namespace

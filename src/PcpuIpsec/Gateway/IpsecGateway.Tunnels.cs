@@ -60,7 +60,7 @@ public sealed partial class IpsecGateway
         {
             // All of what can be wrong with options and ports shows before the first packet is held.
             foreach (TunnelOptions tunnel in tunnels)
-                fresh.Add(Validate(tunnel));
+                fresh.Add(tunnels.Count == 1 ? Validate(tunnel) : ValidateOneOfSeveral(tunnel));
             await CheckNamesAsync(fresh, cancellationToken);
             for (; bound < fresh.Count; bound++)
                 await BindAsync(fresh[bound].Connection).WaitAsync(cancellationToken);
@@ -93,6 +93,18 @@ public sealed partial class IpsecGateway
         finally
         {
             _changing.Release();
+        }
+    }
+
+    private ValidatedTunnel ValidateOneOfSeveral(TunnelOptions options)
+    {
+        try
+        {
+            return Validate(options);
+        }
+        catch (PcpuIpsecException e)
+        {
+            throw new PcpuIpsecException(e.Error, $"Tunnel '{options.Name}': {e.Message}", e);
         }
     }
 

@@ -64,21 +64,21 @@ public sealed partial class IpsecGateway : IAsyncDisposable
     }
 
     /// <summary>
-    /// Lets the traffic of the options' tunnels go that an ended or killed process left held, on the data plane that a gateway
-    /// would choose. Binds no port, needs no key and negotiates nothing.
+    /// Lets the traffic of tunnels go that an ended or killed process left held, on the data plane that a gateway with these options
+    /// would choose. All that is held follows from a tunnel's name. Binds no port, needs no key and negotiates nothing.
     /// </summary>
     /// <returns>The names of those of which something was held.</returns>
-    internal static async Task<IReadOnlyList<string>> ReleaseAsync(GatewayOptions options, CancellationToken cancellationToken)
+    internal static async Task<IReadOnlyList<string>> ReleaseAsync(GatewayOptions options, IEnumerable<string> tunnels, CancellationToken cancellationToken)
     {
         options.Validate();
         (IDataPlane plane, _) = await DataPlanes.CreateAsync(options, options.LoggerFactory.CreateLogger<IpsecGateway>(), cancellationToken);
         await using (plane)
         {
             List<string> released = [];
-            foreach (TunnelOptions tunnel in options.Tunnels)
+            foreach (string tunnel in tunnels)
             {
-                if (await plane.ReleaseAsync(tunnel.Name, cancellationToken))
-                    released.Add(tunnel.Name);
+                if (await plane.ReleaseAsync(tunnel, cancellationToken))
+                    released.Add(tunnel);
             }
             return released;
         }

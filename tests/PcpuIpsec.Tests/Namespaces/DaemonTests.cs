@@ -160,7 +160,7 @@ public sealed class DaemonTests
 
         async Task<string> AskAsync(params string[] groups) => (await network.West.RunAsync(
             new LabCommand("setpriv", ["--reuid", "65534", "--regid", "65534", .. groups, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", west.SocketPath, "http://d/v1/tunnels"]),
-            CancellationToken.None)).Output;
+            CancellationToken.None)).Output.Trim();
     }
 
     /// <summary>As they are written, but for the addresses, what jq would show, and the CPU, of which a host may have too few.</summary>
@@ -186,7 +186,6 @@ public sealed class DaemonTests
 
         Assert.True(result.ExitCode == 0, result.Output + result.Error);
         Assert.Contains("\"state\":\"up\"", result.Output);
-        Assert.Contains("event: ", result.Output);
         Assert.Empty(await west.Client.GetTunnelsAsync());
     }
 

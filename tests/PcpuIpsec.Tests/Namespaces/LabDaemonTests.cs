@@ -101,8 +101,10 @@ public sealed class LabDaemonTests
         Assert.Contains(" 1 received", (await network.Sunset.RunAsync(ping, CancellationToken.None)).Output);
     }
 
-    [Fact]
-    public async Task Release_takes_neither_the_key_nor_an_address_of_the_tunnel()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Release_takes_neither_the_key_nor_an_address_of_the_tunnel_and_of_one_that_is_named_not_even_its_declaration(bool declared)
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
         await using TestDaemon west = await TestDaemon.StartAsync(network.West);
@@ -111,7 +113,10 @@ public sealed class LabDaemonTests
         File.Delete(Path.Combine(west.TunnelsFolder, "lab.key"));
         (await network.West.RunAsync(new LabCommand("ip", "address", "flush", "dev", network.West.Black!.Name), CancellationToken.None)).EnsureSuccess();
 
-        (string program, IReadOnlyList<string> arguments) = HostProgram.Command("release", "--tunnels", west.TunnelsFolder);
+        if (!declared)
+            File.Delete(Path.Combine(west.TunnelsFolder, "lab.json"));
+
+        (string program, IReadOnlyList<string> arguments) = HostProgram.Command(["release", "--tunnels", west.TunnelsFolder, .. declared ? (string[])[] : ["--tunnel", "lab"]]);
         CommandResult released = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
 
         Assert.Equal((0, "lab: its traffic is not held any more."), (released.ExitCode, released.Output.Trim()));
