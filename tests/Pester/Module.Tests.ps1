@@ -51,6 +51,7 @@ if ($package -and (Test-Path "$root/out/PcpuIpsec/bin/libcoreclr.so")) {
             env -i PATH=/usr/bin:/bin DOTNET_ROOT=/nowhere "$folder/PcpuIpsec/bin/pcpu-ipsec" --version | Should -Match '^\d+\.\d+'
         }
 
+        # The host's own daemon is found first, in any network namespace: then no private one is started, and nothing is to be tested.
         It 'starts that daemon where none runs' -Skip:(Test-Path /run/pcpu-ipsec/pcpu-ipsec.sock) {
             $PSNativeCommandUseErrorActionPreference = $false
             $said = ip netns exec $namespace pwsh -NoProfile -NonInteractive -Command "
