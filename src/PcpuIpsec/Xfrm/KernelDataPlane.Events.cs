@@ -79,6 +79,8 @@ internal sealed partial class KernelDataPlane
         void SetRight()
         {
             Resynchronize();
+            foreach (XfrmStateId id in _retired.Keys.ToArray())
+                OrLater(() => DeleteRetired(id));
             foreach (KernelConnection connection in _connections.Values)
             {
                 // Each for itself: what the kernel goes on to refuse for one keeps the others from nothing.
@@ -87,8 +89,8 @@ internal sealed partial class KernelDataPlane
                     // Also those that are there: one may have been left as it is for a moment only.
                     foreach (XfrmPolicy policy in connection.Held)
                         Write(connection, policy);
-                    if (_sas.Values.Any(s => s.Direction == SaDirection.Outbound && s.State.RequestId == connection.RequestId))
-                        ReplaceLeft(connection);
+                    if (_sas.Values.FirstOrDefault(s => s.Direction == SaDirection.Outbound && s.State.RequestId == connection.RequestId) is { } outbound)
+                        ReplaceLeft(connection, outbound.Suite);
                     Refresh(connection);
                     LookUpAnew(connection);
                 });

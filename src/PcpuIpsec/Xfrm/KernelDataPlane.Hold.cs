@@ -230,5 +230,6 @@ internal sealed partial class KernelDataPlane
             _sas.Remove(sa.State.Id);
             sa.Dispose();
         }
+        ForgetRetired(requestId);
     }
 }

@@ -56,6 +56,7 @@ internal sealed partial class KernelDataPlane
             // A peer that has forgotten it may choose its number again.
             if (connection.Left.RemoveAll(l => l.Id == id) > 0)
                 _xfrm.DeleteState(id);
+            DeleteRetired(id);
             IDisposable? remembered = null;
             try
             {
@@ -80,7 +81,7 @@ internal sealed partial class KernelDataPlane
             OrLater(() => FollowAddresses(connection, sa));
             if (sa.Direction == SaDirection.Outbound)
             {
-                OrLater(() => ReplaceLeft(connection));
+                OrLater(() => ReplaceLeft(connection, sa.Suite));
                 OrLater(() => OutboundChanged(connection, sa.Cpu, replaces));
             }
             return ValueTask.CompletedTask;
@@ -135,12 +136,14 @@ internal sealed partial class KernelDataPlane
                 if (sa.Connection != connection || sa.Direction != direction)
                     return ValueTask.CompletedTask;
                 _sas.Remove(id);
-                using InstalledSa removed = sa;
                 // Without a fallback the flag would have every CPU drop: it goes first.
                 if (sa.IsFallback && _connections.TryGetValue(sa.State.RequestId, out KernelConnection? known))
                     OrLater(() => Refresh(known));
                 KernelPlaneLog.Removed(_options.Logger, direction, spi, sa.Connection);
-                _xfrm.DeleteState(id);
+                if (direction == SaDirection.Outbound)
+                    Retire(sa.State, sa.Suite, sa.Remembered);
+                else
+                    _xfrm.DeleteState(id);
             }
             else if (_xfrm.FindState(id) is { } left && left.State.RequestId == KernelIds.RequestIdOf(connection))
                 _xfrm.DeleteState(id);

@@ -1,3 +1,5 @@
+using PcpuIpsec.Ike.Proposals;
+
 namespace PcpuIpsec.Xfrm;
 
 /// <summary>What a process before this one left that was killed: policies that hold, and SAs that carry.</summary>
@@ -18,7 +20,7 @@ internal sealed partial class KernelDataPlane
         {
             if (state.State.Spi == 0)
                 TakeBack(state.State);
-            else if (isSame && !state.IsLarval && state.State.Spi != KernelIds.StandInSpi)
+            else if (isSame && !state.IsLarval && state.State.Spi != KernelIds.StandInSpi && state.State.InterfaceId != KernelIds.RetiredInterfaceId)
                 left.Add(state);
             else
                 _xfrm.DeleteState(state.State.Id);
@@ -33,10 +35,12 @@ internal sealed partial class KernelDataPlane
     /// An outbound SA is there, of a peer that may have forgotten what was left (INITIAL_CONTACT, RFC 7296 §2.4): all is sent by
     /// it from now on. What the peer has under way, or sends until it uses the new ones, is taken a while longer.
     /// </summary>
-    private void ReplaceLeft(KernelConnection connection)
+    /// <param name="connection">Whose.</param>
+    /// <param name="suite">That of the SA that is there.</param>
+    private void ReplaceLeft(KernelConnection connection, ChosenSuite suite)
     {
         foreach (XfrmState state in connection.Left.Where(connection.IsOutbound))
-            _xfrm.DeleteState(state.Id);
+            Retire(state, suite, remembered: null);
         connection.Left.RemoveAll(connection.IsOutbound);
         if (connection.Left.Count > 0)
             connection.LeftTimer ??= _options.Clock.CreateTimer(_ => EndLeft(connection), null, _leftInboundLifetime, Timeout.InfiniteTimeSpan);

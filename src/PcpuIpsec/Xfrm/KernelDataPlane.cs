@@ -129,6 +129,8 @@ internal sealed partial class KernelDataPlane : IDataPlane
             _connections.Clear();
             foreach (InstalledSa sa in _sas.Values)
                 sa.Dispose();
+            foreach (RetiredState retired in _retired.Values)
+                retired.Dispose();
             _retry?.Dispose();
         }
         _xfrm.Dispose();

@@ -23,6 +23,9 @@ internal static class KernelIds
     /// <summary>An SPI that no peer chooses (RFC 4303 §2.1 reserves 1 to 255).</summary>
     public const uint StandInSpi = 255;
 
+    /// <summary>The number of an XFRM interface that nobody has: a state that is moved there is found by no packet.</summary>
+    public const uint RetiredInterfaceId = 0x9611_dead;
+
     private const uint HashMask = 0x0fff_ffff;
 
     public static uint RequestIdOf(string connection) => FirstRequestId | ConnectionHash.Of(connection);

@@ -12,6 +12,11 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
 {
     private const int Rekeys = 20;
 
+    /// <summary>More than the 1,000 that are to be seen: emulated CPUs get behind while they rekey.</summary>
+    private const int PacketsPerSecond = 1400;
+
+    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(1.5);
+
     private static readonly IReadOnlyList<int> _cpus = HostCpus.Online();
 
     [KernelFact]
@@ -34,11 +39,12 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
         await AssertOwnSasAsync(pair.East, lab.East, lab.West, flows.Westward);
     }
 
-    /// <summary>Four emulated CPUs on two real ones send two thirds of what is asked for; two of them 1,000 a second with 1.5 s between the rekeys.</summary>
+    /// <summary>Forwarded, as on a gateway, and the host's own, which costs two links less: four emulated CPUs on two real ones are slow.</summary>
     [KernelTheory]
-    [InlineData(4, 1000, 500)]
-    [InlineData(2, 1300, 500)]
-    public async Task No_packet_is_lost_and_no_error_is_counted_from_the_fallback_on_through_twenty_rekeys_under_load(int count, int packetsPerSecond, int pause)
+    [InlineData(2, true)]
+    [InlineData(4, true)]
+    [InlineData(4, false)]
+    public async Task No_packet_is_lost_and_no_error_is_counted_from_the_fallback_on_through_twenty_rekeys_under_load(int count, bool forwarded)
     {
         int[] cpus = [.. _cpus.Take(count)];
         await using KernelLab lab = await KernelLab.CreateAsync();
@@ -47,13 +53,13 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
         await using var errors = new XfrmErrors(lab.West, lab.East);
         using XfrmSocket xfrm = lab.West.Namespace.Run(XfrmSocket.Open);
         uint buckets = xfrm.StateTable().Buckets;
-        var flows = cpus.Select(cpu => UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu, packetsPerSecond)).ToList();
+        (LabHost from, LabHost to) = forwarded ? (lab.Sunset, lab.Sunrise) : (lab.West, lab.East);
+        var flows = cpus.Select(cpu => UdpFlow.Start(from, to, cpu, PacketsPerSecond, length: 64)).ToList();
         await pair.PerCpuSasAsync();
 
         for (int i = 0; i < Rekeys; i++)
         {
-            // Emulated CPUs get behind with sending while they rekey.
-            await Task.Delay(TimeSpan.FromMilliseconds(pause));
+            await Task.Delay(_pause);
             IpsecGateway gateway = i % 2 == 0 ? pair.West : pair.East;
             switch (i / 2 % 5)
             {
@@ -75,7 +81,7 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
             await flow.DisposeAsync();
         foreach (FlowResult result in results)
             output.WriteLine(result.ToString());
-        await File.WriteAllLinesAsync(Path.Combine(GuestMachine.ResultsFolder, $"rekeys-under-load-{count}.txt"), results.Select((r, i) => $"CPU {i}, {packetsPerSecond}/s asked for, {Rekeys} rekeys: {r}"));
+        await File.WriteAllLinesAsync(Path.Combine(GuestMachine.ResultsFolder, $"rekeys-under-load-{count}-{(forwarded ? "forwarded" : "own")}.txt"), results.Select((r, i) => $"CPU {i}, {PacketsPerSecond}/s asked for, {Rekeys} rekeys: {r}"));
 
         Assert.All(results, r => Assert.True(r.Lost.Count == 0 && r.Duplicates == 0, r + "\n" + errors.Timeline()));
         errors.AssertNone();

@@ -22,7 +22,7 @@ public class KernelPlaneAcquireTests
         bench.Kernel.Journal.Clear();
 
         await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, fallback, East, default);
-        Assert.Equal([Disarmed, "del sa 0e000001"], bench.Kernel.TakeJournal());
+        Assert.Equal([Disarmed, Retired("0e000001", "added at 999999999 s")], bench.Kernel.TakeJournal());
 
         await bench.InstallAsync(cpu: null, 2);
         Assert.Equal(Armed, bench.Kernel.TakeJournal()[^1]);

@@ -13,6 +13,9 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
     public const string Connection = "lab";
     public const uint PeerSpi = 0x0e000000;
 
+    /// <summary>After it a state is gone by which nothing was to be sent any more.</summary>
+    public static readonly TimeSpan Retirement = TimeSpan.FromMilliseconds(250);
+
     public static readonly IPAddress West = IPAddress.Parse("192.0.2.1"), East = IPAddress.Parse("192.0.2.2");
 
     private KernelPlaneBench(FakeXfrm kernel, KernelSupport support, KernelRoutes routes)
@@ -78,6 +81,9 @@ internal sealed class KernelPlaneBench : IAsyncDisposable
         LocalAddress = West,
         RemoteAddress = East,
     };
+
+    /// <summary>What the journal says of an outbound state that no packet is to find any more.</summary>
+    public static string Retired(string state, string added = "") => $"update sa out {state} if_id {KernelIds.RetiredInterfaceId} {added}".TrimEnd();
 
     public static SaInstallation Outbound(uint spi, int? cpu = null, byte? key = null) => new()
     {

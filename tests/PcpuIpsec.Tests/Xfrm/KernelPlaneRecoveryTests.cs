@@ -177,6 +177,8 @@ public class KernelPlaneRecoveryTests
         await bench.Plane.InstallAsync(Outbound(PeerSpi + 2) with { Replaces = PeerSpi + 1 }, default);
         Assert.Equal([.. new[] { "add sa out 0e000002 added at 999999998 s", hasRoute ? "remember 0e000002" : "" }.Where(line => line != "")], bench.Kernel.TakeJournal());
         await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, PeerSpi + 1, East, default);
+        Assert.Equal(hasRoute ? [PeerSpi + 1, PeerSpi + 2] : [], bench.Remembered);
+        bench.Clock.Advance(Retirement);
         Assert.Equal(hasRoute ? [PeerSpi + 2] : [], bench.Remembered);
         await bench.Plane.ReleaseAsync(Connection, default);
         Assert.Empty(bench.Remembered);
@@ -252,6 +254,7 @@ public class KernelPlaneRecoveryTests
         await bench.Plane.RemoveAsync(Connection, SaDirection.Inbound, PeerSpi + 1, East, default);
         Assert.Contains(bench.Kernel.States, s => s.State.Spi == PeerSpi + 1);
         await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, PeerSpi + 1, East, default);
+        bench.Clock.Advance(Retirement);
         Assert.Empty(bench.Kernel.States);
     }
 
