@@ -44,6 +44,9 @@ internal static class PreSharedKeyFile
             UnixFileMode mode = File.GetUnixFileMode(file);
             if ((mode & ~OwnerOnly) != 0)
                 throw Bad(field, path, $"has mode {Octal(mode)}; allowed are 0600 and 0400, since others could read the key");
+            uint owner = Libc.OwnerOf(file), user = Libc.GetEffectiveUser();
+            if (owner != 0 && owner != user)
+                throw Bad(field, path, $"belongs to user {owner}, who could read and exchange the key; allowed {(user == 0 ? "is root (0)" : $"are root (0) and this process's own user ({user})")}");
             int length = 0;
             while (length < buffer.Length)
             {

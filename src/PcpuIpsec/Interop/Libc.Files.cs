@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace PcpuIpsec.Interop;
 
@@ -20,6 +21,30 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "geteuid")]
     public static partial uint GetEffectiveUser();
+
+    /// <summary>Who owns an open file.</summary>
+    public static uint OwnerOf(SafeFileHandle file)
+    {
+        const int EmptyPath = 0x1000;
+        const uint Owner = 0x8;
+        FileStatus status;
+        Check(Statx((int)file.DangerousGetHandle(), "", EmptyPath, Owner, &status), "statx");
+        return status.User;
+    }
+
+    [LibraryImport(Library, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Statx(int folder, string path, int flags, uint mask, FileStatus* status);
+
+    /// <summary>struct statx (linux/stat.h), the same on every machine, as far as we read it.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 256)]
+    private struct FileStatus
+    {
+        public uint Mask;
+        public uint BlockSize;
+        public ulong Attributes;
+        public uint Links;
+        public uint User;
+    }
 
     /// <summary>The number of a group, by the host's name service; null where there is none of that name.</summary>
     public static uint? FindGroup(string name)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PcpuIpsec.Gateway;
+using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Tests.Gateway;
 
@@ -40,6 +41,17 @@ public sealed class PreSharedKeyFileTests : IDisposable
 
         Assert.Equal(PcpuIpsecError.InvalidOption, error.Error);
         Assert.Equal($"PreSharedKeyFile: '{_path}' has mode {octal}; allowed are 0600 and 0400, since others could read the key", error.Message);
+    }
+
+    [RootFact]
+    public void A_file_of_another_user_is_refused_with_its_owner()
+    {
+        const uint Somebody = 64_250;
+        Libc.Check(Libc.Chown(_path, Somebody, Libc.Unchanged), "chown");
+
+        var error = Assert.Throws<PcpuIpsecException>(() => Read("secret"u8.ToArray()));
+
+        Assert.Equal($"PreSharedKeyFile: '{_path}' belongs to user 64250, who could read and exchange the key; allowed is root (0)", error.Message);
     }
 
     [Fact]
