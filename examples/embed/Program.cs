@@ -4,7 +4,7 @@ using System.Net;
 using PcpuIpsec;
 using PcpuIpsec.Gateway;
 
-if (args is not [string local, string remote, string localSubnet, string remoteSubnet, string keyFile, ..])
+if (args is not [string local, string remote, string localSubnet, string remoteSubnet, string keyFile, .. ([] or ["wait"])])
 {
     Console.Error.WriteLine("usage: embed LOCAL REMOTE LOCAL-SUBNET REMOTE-SUBNET KEY-FILE [wait]");
     return 2;
@@ -25,7 +25,7 @@ try
     };
     await using IpsecGateway gateway = await IpsecGateway.StartAsync(new GatewayOptions { Tunnels = [tunnel] }, stop.Token);
     _ = PrintAsync(gateway.Events);
-    if (args is not [.., "wait"])
+    if (args.Length == 5)
         await gateway.ConnectAsync(tunnel.Name, stop.Token);
     await gateway.WaitForChildSasAsync(tunnel.Name, stop.Token);
     while (!stop.IsCancellationRequested)
