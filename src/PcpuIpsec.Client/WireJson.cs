@@ -7,6 +7,7 @@ namespace PcpuIpsec.Client;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     RespectNullableAnnotations = true,
+    AllowDuplicateProperties = false,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TunnelDefinition))]
 [JsonSerializable(typeof(IReadOnlyList<Tunnel>))]

@@ -22,6 +22,7 @@ internal static class TunnelMapping
         };
         return defaults with
         {
+            Words = JsonWords.Instance,
             LocalId = definition.LocalId,
             RemoteId = definition.RemoteId,
             PreSharedKey = key,
@@ -75,13 +76,13 @@ internal static class TunnelMapping
         "auto" => MssClamp.Auto,
         "off" => MssClamp.Off,
         _ when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int bytes) => bytes,
-        _ => throw Bad("Mss", text, "auto, off or a number"),
+        _ => throw Bad(nameof(TunnelDefinition.Mss), text, "auto, off or a number"),
     };
 
     private static IReadOnlyList<SelectorOption> Selectors(string field, IReadOnlyList<string>? texts) => [.. (Texts(field, texts) ?? []).Select(t => (SelectorOption)t)];
 
     private static IReadOnlyList<TrafficPair> Exceptions(string field, IReadOnlyList<TrafficException>? exceptions)
-        => [.. (exceptions ?? []).Select((e, i) => e is null ? throw Bad($"{field}[{i}]", "null", "local, remote or both") : new TrafficPair { Local = Selector(e.Local), Remote = Selector(e.Remote) })];
+        => [.. (exceptions ?? []).Select((e, i) => e is null ? throw Bad($"{field}[{i}]", "null", "an object with local, remote or both") : new TrafficPair { Local = Selector(e.Local), Remote = Selector(e.Remote) })];
 
     private static SelectorOption? Selector(string? text) => text is null ? default(SelectorOption?) : (SelectorOption)text;
 
@@ -90,5 +91,5 @@ internal static class TunnelMapping
         => texts is null || !texts.Contains(null!) ? texts : throw Bad(field, "null", "text in each place");
 
     private static PcpuIpsecException Bad(string field, object? value, string allowed)
-        => new(PcpuIpsecError.InvalidOption, string.Create(CultureInfo.InvariantCulture, $"{field}: '{value}' is not allowed; allowed is {allowed}"));
+        => new(PcpuIpsecError.InvalidOption, $"{JsonWords.Instance.Name(field)}: '{JsonWords.Instance.Value(value)}' is not allowed; allowed: {allowed}");
 }

@@ -21,14 +21,14 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
 
     /// <summary>Makes sure that both sockets of a tunnel are open.</summary>
     /// <exception cref="PcpuIpsecException">A socket cannot be bound, or another tunnel uses the port for the other purpose.</exception>
-    public void Acquire(IDataPlane plane, IPAddress local, int ikePort, int natTraversalPort)
+    public void Acquire(IDataPlane plane, IPAddress local, int ikePort, int natTraversalPort, OptionWords words)
     {
         var ike = new IPEndPoint(local, ikePort);
         var encapsulated = new IPEndPoint(local, natTraversalPort);
-        AcquireOne(plane, ike, marked: false, nameof(TunnelOptions.IkePort));
+        AcquireOne(plane, ike, marked: false, words);
         try
         {
-            AcquireOne(plane, encapsulated, marked: true, nameof(TunnelOptions.NatTraversalPort));
+            AcquireOne(plane, encapsulated, marked: true, words);
         }
         catch
         {
@@ -85,14 +85,14 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
             return _bound.GetValueOrDefault(local);
     }
 
-    private void AcquireOne(IDataPlane plane, IPEndPoint local, bool marked, string field)
+    private void AcquireOne(IDataPlane plane, IPEndPoint local, bool marked, OptionWords words)
     {
         lock (_lock)
         {
             if (_bound.TryGetValue(local, out Bound? bound))
             {
                 if (bound.Marked != marked)
-                    throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{field}: '{local.Port}' is another tunnel's {(bound.Marked ? nameof(TunnelOptions.NatTraversalPort) : nameof(TunnelOptions.IkePort))} at {local.Address}; allowed: a port that is not");
+                    throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{words.Name(FieldOf(marked))}: '{local.Port}' is another tunnel's {words.Name(FieldOf(bound.Marked))} at {local.Address}; allowed: a port that is not");
                 bound.Users++;
                 return;
             }
@@ -103,6 +103,8 @@ internal sealed class EdgeSockets(EdgeCounters counters, Action<IPEndPoint, IPEn
             _bound.Add(local, opened);
         _ = ReceiveAsync(opened, local, _stop.Token);
     }
+
+    private static string FieldOf(bool marked) => marked ? nameof(TunnelOptions.NatTraversalPort) : nameof(TunnelOptions.IkePort);
 
     private static Socket Open(IDataPlane plane, IPEndPoint local, bool marked)
     {

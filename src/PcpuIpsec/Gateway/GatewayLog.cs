@@ -12,8 +12,8 @@ internal static partial class GatewayLog
     [LoggerMessage(100, LogLevel.Information, "Gateway started on CPUs {Cpus}; data plane {DataPlane}: {Reason}")]
     public static partial void Started(ILogger log, string cpus, string dataPlane, string reason);
 
-    [LoggerMessage(101, LogLevel.Information, "Gateway stopped; held traffic stays held")]
-    public static partial void Stopped(ILogger log);
+    [LoggerMessage(101, LogLevel.Information, "Gateway stopped; {Held}")]
+    public static partial void Stopped(ILogger log, string held);
 
     [LoggerMessage(102, LogLevel.Information, "{Tunnel}: added between {Local} and {Remote}; its traffic is held")]
     public static partial void TunnelAdded(ILogger log, string tunnel, IPAddress local, IPAddress remote);

@@ -60,7 +60,7 @@ public sealed partial class IpsecGateway
 
     private async Task HoldInsteadAsync(ValidatedTunnel old, ValidatedTunnel fresh)
     {
-        await BindAsync(fresh.Connection);
+        await BindAsync(fresh);
         try
         {
             await _edge.Plane.CallAsync(p => HoldAsync(p, fresh.Policy));

@@ -63,7 +63,7 @@ public sealed partial class IpsecGateway
                 fresh.Add(tunnels.Count == 1 ? Validate(tunnel) : ValidateOneOfSeveral(tunnel));
             await CheckNamesAsync(fresh, cancellationToken);
             for (; bound < fresh.Count; bound++)
-                await BindAsync(fresh[bound].Connection).WaitAsync(cancellationToken);
+                await BindAsync(fresh[bound]).WaitAsync(cancellationToken);
             for (; held < fresh.Count; held++)
             {
                 TrafficPolicy policy = fresh[held].Policy;
@@ -130,7 +130,7 @@ public sealed partial class IpsecGateway
     {
         Connection = tunnel.Connection with { PerCpu = false, Cpus = [], OnDemand = false, IdleTime = null },
         Policy = tunnel.Policy with { AcquirePerCpu = false },
-        Warnings = [.. tunnel.Warnings, $"PerCpu: the {_plane.Name} data plane binds no SA to a CPU on this host (Linux 6.13 and later do); '{tunnel.Name}' has one Child SA"],
+        Warnings = [.. tunnel.Warnings, $"{tunnel.Words.Name(nameof(TunnelOptions.PerCpu))}: the {_plane.Name} data plane binds no SA to a CPU on this host (Linux 6.13 and later do); '{tunnel.Name}' has one Child SA"],
     };
 
     private void CheckPlaneCan(ValidatedTunnel tunnel)
@@ -152,7 +152,7 @@ public sealed partial class IpsecGateway
             throw Unable(nameof(TunnelOptions.Discard), "drop a part of what it holds");
 
         PcpuIpsecException Unable(string field, string what)
-            => new(PcpuIpsecError.HostUnable, $"{field}: tunnel '{tunnel.Name}' needs a data plane that can {what}; the {_plane.Name} one cannot");
+            => new(PcpuIpsecError.HostUnable, $"{tunnel.Words.Name(field)}: tunnel '{tunnel.Name}' needs a data plane that can {what}; the {_plane.Name} one cannot");
     }
 
     private Task<bool> CheckNamesAsync(List<ValidatedTunnel> fresh, CancellationToken cancellationToken)
@@ -163,7 +163,7 @@ public sealed partial class IpsecGateway
                 foreach (ValidatedTunnel tunnel in fresh)
                 {
                     if (!names.Add(tunnel.Name))
-                        throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Name: '{tunnel.Name}' is another tunnel's; allowed: a name that is not");
+                        throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{tunnel.Words.Name(nameof(TunnelOptions.Name))}: '{tunnel.Name}' is another tunnel's; allowed: a name that is not");
                 }
                 return true;
             },
@@ -188,9 +188,10 @@ public sealed partial class IpsecGateway
         return true;
     }
 
-    private Task BindAsync(IkeConnection c) => _edge.Plane.CallAsync(p =>
+    private Task BindAsync(ValidatedTunnel tunnel) => _edge.Plane.CallAsync(p =>
     {
-        _edge.Sockets.Acquire(p, c.LocalAddress, c.IkePort, c.NatTraversalPort);
+        IkeConnection c = tunnel.Connection;
+        _edge.Sockets.Acquire(p, c.LocalAddress, c.IkePort, c.NatTraversalPort, tunnel.Words);
         return ValueTask.CompletedTask;
     });
 
@@ -253,10 +254,12 @@ public sealed partial class IpsecGateway
             CancellationToken.None);
     }
 
-    private async Task CloseAllAsync()
+    /// <returns>How many tunnels there are, which stay held.</returns>
+    private async Task<int> CloseAllAsync()
     {
         string[] names = await _edge.Loop.AskAsync(() => _edge.Tunnels.Select(t => t.Name).ToArray(), CancellationToken.None);
         await Task.WhenAll(names.Select(name => CloseConfirmedAsync(name, CancellationToken.None)));
+        return names.Length;
     }
 
     /// <summary>The tunnel of a name. On the loop.</summary>

@@ -145,9 +145,10 @@ public sealed partial class IpsecGateway : IAsyncDisposable
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         _meter.Dispose();
+        int held = 0;
         try
         {
-            await CloseAllAsync();
+            held = await CloseAllAsync();
         }
         finally
         {
@@ -155,7 +156,7 @@ public sealed partial class IpsecGateway : IAsyncDisposable
             await _stop.CancelAsync();
             await _planeEvents;
             await _edge.DisposeAsync();
-            GatewayLog.Stopped(_log);
+            GatewayLog.Stopped(_log, held == 0 ? "it holds no traffic" : $"the traffic of {held} tunnel{(held == 1 ? "" : "s")} stays held");
             _events.Complete();
             _stop.Dispose();
         }

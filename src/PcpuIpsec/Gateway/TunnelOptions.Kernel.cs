@@ -19,7 +19,7 @@ public sealed partial record TunnelOptions
             return null;
         const string Field = nameof(XfrmInterface);
         if (Mode == IpsecMode.Transport)
-            throw Bad(nameof(Mode), Mode, $"Tunnel, since {Field} is given: what is routed into an interface leaves it towards another address");
+            throw Bad(nameof(Mode), Mode, $"{Words.Value(IpsecMode.Tunnel)}, since {Words.Name(Field)} is given: what is routed into an interface leaves it towards another address");
         if (options.Name is null || !RouteSocket.IsName(options.Name))
             throw Bad($"{Field}.{nameof(options.Name)}", options.Name, $"1 to {RouteSocket.NameLengthAtMost} characters without spaces, '/' and ':'");
         if (options.Id == 0)
@@ -46,7 +46,7 @@ public sealed partial record TunnelOptions
         if (mss.Bytes is { } bytes)
             InRange(bytes, LeastMss, MostMss, nameof(Mss));
         if (XfrmInterface is null && KernelRoutes.Prefixes(remote).Any(p => p.PrefixLength == 0))
-            throw Bad(nameof(Mss), mss, $"off, or {nameof(XfrmInterface)} beside it, since the remote selectors are everything: all routes of this host would have to be copied");
+            throw Bad(nameof(Mss), mss, $"off, or {Words.Name(nameof(XfrmInterface))} beside it, since the remote selectors are everything: all routes of this host would have to be copied");
         return new SegmentSize(mss.Bytes);
     }
 
@@ -59,14 +59,14 @@ public sealed partial record TunnelOptions
         {
             string entry = $"{field}[{i}]";
             if (options[i] is not { } option || (option.Local is null && option.Remote is null))
-                throw Bad(entry, options[i], $"{nameof(TrafficPair.Local)}, {nameof(TrafficPair.Remote)} or both");
+                throw Bad(entry, options[i], $"{Words.Name(nameof(TrafficPair.Local))}, {Words.Name(nameof(TrafficPair.Remote))} or both");
             pairs[i] = new SelectorPair(Side(option.Local, $"{entry}.{nameof(option.Local)}", local), Side(option.Remote, $"{entry}.{nameof(option.Remote)}", remote));
             if (!pairs[i].Local.Any(l => pairs[i].Remote.Any(r => r.IsIPv6 == l.IsIPv6)))
                 throw Bad(entry, option, "two sides of one address family");
         }
         return pairs;
 
-        static IReadOnlyList<TrafficSelector> Side(SelectorOption? option, string field, IReadOnlyList<TrafficSelector> otherwise)
+        IReadOnlyList<TrafficSelector> Side(SelectorOption? option, string field, IReadOnlyList<TrafficSelector> otherwise)
             // The tunnel's selectors by their addresses: what it carries of them does not matter to what it does not.
             => option is not { } given ? [.. otherwise.Select(s => s with { Protocol = 0, StartPort = 0, EndPort = ushort.MaxValue })]
                 : [given.Selector ?? Parsed(given.ToString(), field, TrafficSelector.Parse)];
@@ -77,12 +77,12 @@ public sealed partial record TunnelOptions
         for (int i = 0; i < Discard.Count; i++)
         {
             if (Bypass.Contains(Discard[i]))
-                throw Bad($"{nameof(Discard)}[{i}]", Discard[i], $"what {nameof(Bypass)} has not");
+                throw Bad($"{nameof(Discard)}[{i}]", Discard[i], $"what {Words.Name(nameof(Bypass))} has not");
         }
         for (int i = 0; XfrmInterface is not null && i < bypass.Count; i++)
         {
             if (Bypass[i].Local is not null || bypass[i].Remote.Any(r => r.Protocol != 0 || !r.AnyPort))
-                throw Bad($"{nameof(Bypass)}[{i}]", Bypass[i], $"{nameof(TrafficPair.Remote)} alone, without protocol and ports, since {nameof(XfrmInterface)} is given and routes know no more");
+                throw Bad($"{nameof(Bypass)}[{i}]", Bypass[i], $"{Words.Name(nameof(TrafficPair.Remote))} alone, without protocol and ports, since {Words.Name(nameof(XfrmInterface))} is given and routes know no more");
         }
     }
 }

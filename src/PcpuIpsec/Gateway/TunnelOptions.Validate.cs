@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using PcpuIpsec.DataPlane;
@@ -29,14 +28,14 @@ public sealed partial record TunnelOptions
         CheckPorts();
         CheckNumbers();
         if (!Enum.IsDefined(StartAction))
-            throw Bad(nameof(StartAction), StartAction, "Wait or Initiate");
+            throw Bad(nameof(StartAction), StartAction, OneOf<StartAction>());
         if (!Enum.IsDefined(Mode))
-            throw Bad(nameof(Mode), Mode, "Tunnel or Transport");
+            throw Bad(nameof(Mode), Mode, OneOf<IpsecMode>());
 
         IReadOnlyList<TrafficSelector> local = Selectors(LocalSelectors, nameof(LocalSelectors), LocalAddress, nameof(LocalAddress));
         IReadOnlyList<TrafficSelector> remote = Selectors(RemoteSelectors, nameof(RemoteSelectors), RemoteAddress, nameof(RemoteAddress));
         if (!local.Any(l => remote.Any(r => r.IsIPv6 == l.IsIPv6)))
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"RemoteSelectors: '{string.Join(", ", RemoteSelectors)}' has no address family in common with LocalSelectors '{string.Join(", ", LocalSelectors)}'; allowed are selectors of the same family");
+            throw Bad($"{Words.Name(nameof(RemoteSelectors))}: '{string.Join(", ", RemoteSelectors)}' has no address family in common with {Words.Name(nameof(LocalSelectors))} '{string.Join(", ", LocalSelectors)}'; allowed are selectors of the same family");
 
         IReadOnlyList<SelectorPair> bypass = Exceptions(Bypass, nameof(Bypass), local, remote), discard = Exceptions(Discard, nameof(Discard), local, remote);
         CheckExceptions(bypass);
@@ -90,7 +89,7 @@ public sealed partial record TunnelOptions
             Mss = SegmentSize(remote),
         };
         // Last, so that nothing above has to dispose it.
-        return new ValidatedTunnel(connection, policy, Key(), StartAction, RemoteId ?? RemoteAddress.ToString(), Warnings(esp));
+        return new ValidatedTunnel(connection, policy, Key(), StartAction, RemoteId ?? RemoteAddress.ToString(), Warnings(esp)) { Words = Words };
     }
 
     private void CheckName()
@@ -107,12 +106,12 @@ public sealed partial record TunnelOptions
         CheckAddress(LocalAddress, nameof(LocalAddress));
         CheckAddress(RemoteAddress, nameof(RemoteAddress));
         if (RemoteAddress.AddressFamily != LocalAddress.AddressFamily)
-            throw Bad(nameof(RemoteAddress), RemoteAddress, $"an address of the same family as LocalAddress {LocalAddress}");
+            throw Bad(nameof(RemoteAddress), RemoteAddress, $"an address of the same family as {Words.Name(nameof(LocalAddress))} {LocalAddress}");
         if (RemoteAddress.Equals(LocalAddress))
-            throw Bad(nameof(RemoteAddress), RemoteAddress, "an address other than LocalAddress");
+            throw Bad(nameof(RemoteAddress), RemoteAddress, $"an address other than {Words.Name(nameof(LocalAddress))}");
     }
 
-    private static void CheckAddress(IPAddress address, string field)
+    private void CheckAddress(IPAddress address, string field)
     {
         bool unicast = address is not null
             && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any) && !address.Equals(IPAddress.Broadcast)
@@ -127,7 +126,7 @@ public sealed partial record TunnelOptions
         InRange(IkePort, 1, ushort.MaxValue, nameof(IkePort));
         InRange(NatTraversalPort, 1, ushort.MaxValue, nameof(NatTraversalPort));
         if (NatTraversalPort == IkePort)
-            throw Bad(nameof(NatTraversalPort), NatTraversalPort, "a port other than IkePort, since its datagrams carry a marker that those do not");
+            throw Bad(nameof(NatTraversalPort), NatTraversalPort, $"a port other than {Words.Name(nameof(IkePort))}, since its datagrams carry a marker that those do not");
     }
 
     private void CheckNumbers()
@@ -144,7 +143,7 @@ public sealed partial record TunnelOptions
         if (!(RetransmitFactor is >= 1 and <= 10))
             throw Bad(nameof(RetransmitFactor), RetransmitFactor, "1 to 10");
         if (RetransmitGiveUp <= RetransmitInitial)
-            throw Bad(nameof(RetransmitGiveUp), RetransmitGiveUp, $"longer than RetransmitInitial {RetransmitInitial:c}");
+            throw Bad(nameof(RetransmitGiveUp), RetransmitGiveUp, $"longer than {Words.Name(nameof(RetransmitInitial))} {Words.Value(RetransmitInitial)}");
         Above(ChildLifeTime, ChildRekeyTime, nameof(ChildLifeTime), nameof(ChildRekeyTime));
         Above(ChildLifeBytes, ChildRekeyBytes, nameof(ChildLifeBytes), nameof(ChildRekeyBytes));
         Above(ChildLifePackets, ChildRekeyPackets, nameof(ChildLifePackets), nameof(ChildRekeyPackets));
@@ -167,12 +166,12 @@ public sealed partial record TunnelOptions
             selectors[i] = options[i].Selector ?? Parsed(options[i].ToString(), $"{field}[{i}]", TrafficSelector.Parse);
             // RFC 7296 §1.3.1: transport mode is between the hosts themselves.
             if (Mode == IpsecMode.Transport && (selectors[i].IsIPv6 != self.IsIPv6 || selectors[i].Start != self.Start || selectors[i].End != self.End))
-                throw Bad($"{field}[{i}]", options[i], $"{addressField} {address} itself, since the mode is Transport");
+                throw Bad($"{field}[{i}]", options[i], $"{Words.Name(addressField)} {address} itself, since the mode is {Words.Value(Mode)}");
         }
         return selectors;
     }
 
-    private static IReadOnlyList<CipherSuite> Suites(IReadOnlyList<string> keywords, string field, Func<string, CipherSuite> parse, IReadOnlyList<CipherSuite> otherwise)
+    private IReadOnlyList<CipherSuite> Suites(IReadOnlyList<string> keywords, string field, Func<string, CipherSuite> parse, IReadOnlyList<CipherSuite> otherwise)
         => keywords is null ? throw Bad(field, null, "a list of suites, or an empty one for the default")
             : keywords.Count == 0 ? otherwise
             : [.. keywords.Select((text, i) => Parsed(text, $"{field}[{i}]", parse))];
@@ -196,16 +195,16 @@ public sealed partial record TunnelOptions
         if (PerCpu.Cpus is not { } cpus)
             return planeCpus;
         if (cpus.Count == 0)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{Field}: an empty list; allowed are one or more of {CpuList.Format(planeCpus)}, or null for all of them");
+            throw Bad($"{Words.Name(Field)}: an empty list; allowed are one or more of {CpuList.Format(planeCpus)}, or null for all of them");
         foreach (int cpu in cpus)
         {
             if (!onlineCpus.Contains(cpu))
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{Field}: CPU {cpu} is not online; online are {CpuList.Format(onlineCpus)}");
+                throw Bad($"{Words.Name(Field)}: CPU {cpu} is not online; online are {CpuList.Format(onlineCpus)}");
             if (!planeCpus.Contains(cpu))
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{Field}: CPU {cpu} is none of the data plane's; those are {CpuList.Format(planeCpus)}");
+                throw Bad($"{Words.Name(Field)}: CPU {cpu} is none of the data plane's; those are {CpuList.Format(planeCpus)}");
         }
         return cpus.Distinct().Count() == cpus.Count ? [.. cpus.Order()]
-            : throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{Field}: {string.Join(',', cpus)} names a CPU twice; allowed is each once");
+            : throw Bad($"{Words.Name(Field)}: {string.Join(',', cpus)} names a CPU twice; allowed is each once");
     }
 
     private SaLifetime Lifetime() => new(
@@ -218,9 +217,9 @@ public sealed partial record TunnelOptions
     private Secret Key()
     {
         if ((PreSharedKey is null) == (PreSharedKeyFile is null))
-            throw Bad(nameof(PreSharedKey), PreSharedKey is null ? "none" : "given beside PreSharedKeyFile", "either PreSharedKey or PreSharedKeyFile");
+            throw Bad(nameof(PreSharedKey), PreSharedKey is null ? "none" : $"given beside {Words.Name(nameof(PreSharedKeyFile))}", $"either {Words.Name(nameof(PreSharedKey))} or {Words.Name(nameof(PreSharedKeyFile))}");
         if (PreSharedKeyFile is { } path)
-            return Gateway.PreSharedKeyFile.Read(path, nameof(PreSharedKeyFile));
+            return Gateway.PreSharedKeyFile.Read(path, Words.Name(nameof(PreSharedKeyFile)));
         if (PreSharedKey!.Length is 0 or > MaxKeyLength)
             throw Bad(nameof(PreSharedKey), $"{PreSharedKey.Length} bytes", $"1 to {MaxKeyLength} bytes");
         return Secret.CopyOf(PreSharedKey.Span);
@@ -228,12 +227,12 @@ public sealed partial record TunnelOptions
 
     private IReadOnlyList<string> Warnings(IReadOnlyList<CipherSuite> esp)
         => esp.Any(s => s.Transforms.Contains(new Transform(TransformType.ENCR, (ushort)EncryptionAlgorithm.ENCR_NULL)))
-            ? [$"EspSuites: '{string.Join(", ", EspSuites)}' has a suite with ENCR_NULL: packets are authenticated and NOT encrypted; for measurements only"]
+            ? [$"{Words.Name(nameof(EspSuites))}: '{string.Join(", ", EspSuites)}' has a suite with ENCR_NULL: packets are authenticated and NOT encrypted; for measurements only"]
             : [];
 
-    private static IkeIdentity Identity(string text, string field) => Parsed(text, field, IkeIdentity.Parse);
+    private IkeIdentity Identity(string text, string field) => Parsed(text, field, IkeIdentity.Parse);
 
-    private static T Parsed<T>(string text, string field, Func<string, T> parse)
+    private T Parsed<T>(string text, string field, Func<string, T> parse)
     {
         try
         {
@@ -241,38 +240,41 @@ public sealed partial record TunnelOptions
         }
         catch (PcpuIpsecException e)
         {
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{field}: {e.Message}", e);
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{Words.Name(field)}: {e.Message}", e);
         }
     }
 
-    private static void InRange<T>(T value, T least, T most, string field)
+    private void InRange<T>(T value, T least, T most, string field)
         where T : struct, IComparable<T>
     {
         if (value.CompareTo(least) < 0 || value.CompareTo(most) > 0)
-            throw Bad(field, value, $"{Text(least)} to {Text(most)}");
+            throw Bad(field, value, $"{Words.Value(least)} to {Words.Value(most)}");
     }
 
-    private static void InRange(TimeSpan? value, TimeSpan least, TimeSpan most, string field)
+    private void InRange(TimeSpan? value, TimeSpan least, TimeSpan most, string field)
     {
         if (value is { } given)
             InRange<TimeSpan>(given, least, most, field);
     }
 
-    private static void Above<T>(T? upper, T? lower, string upperField, string lowerField)
+    private void Above<T>(T? upper, T? lower, string upperField, string lowerField)
         where T : struct, IComparable<T>
     {
         if (upper is { } u && lower is { } l && u.CompareTo(l) <= 0)
-            throw Bad(upperField, u, $"more than {lowerField} {Text(l)}");
+            throw Bad(upperField, u, $"more than {Words.Name(lowerField)} {Words.Value(l)}");
     }
 
-    private static void NotZero(ulong? value, string field)
+    private void NotZero(ulong? value, string field)
     {
         if (value == 0)
             throw Bad(field, 0, "1 and more, or null for never");
     }
 
-    private static string Text(object? value) => value is null ? "null" : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+    private string OneOf<T>()
+        where T : struct, Enum
+        => string.Join(" or ", Enum.GetValues<T>().Select(v => Words.Value(v)));
 
-    private static PcpuIpsecException Bad(string field, object? value, string allowed)
-        => new(PcpuIpsecError.InvalidOption, $"{field}: '{Text(value)}' is not allowed; allowed: {allowed}");
+    private PcpuIpsecException Bad(string field, object? value, string allowed) => Bad($"{Words.Name(field)}: '{Words.Value(value)}' is not allowed; allowed: {allowed}");
+
+    private static PcpuIpsecException Bad(string message) => new(PcpuIpsecError.InvalidOption, message);
 }

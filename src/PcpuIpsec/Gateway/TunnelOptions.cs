@@ -123,4 +123,7 @@ public sealed partial record TunnelOptions
 
     /// <summary>Initiate, or wait for the peer or a packet. Default: wait.</summary>
     public StartAction StartAction { get; init; } = StartAction.Wait;
+
+    /// <summary>In what words its faults are told.</summary>
+    internal OptionWords Words { get; init; } = OptionWords.Library;
 }

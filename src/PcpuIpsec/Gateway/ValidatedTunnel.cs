@@ -14,5 +14,8 @@ internal sealed record ValidatedTunnel(
 {
     public string Name => Connection.Name;
 
+    /// <summary>In what words its faults are told.</summary>
+    public OptionWords Words { get; init; } = OptionWords.Library;
+
     public void Dispose() => PreSharedKey.Dispose();
 }

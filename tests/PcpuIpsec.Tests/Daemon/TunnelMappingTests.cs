@@ -54,6 +54,7 @@ public sealed class TunnelMappingTests
             tunnel with
             {
                 PreSharedKey = null,
+                Words = defaults.Words,
                 LocalSelectors = defaults.LocalSelectors,
                 RemoteSelectors = defaults.RemoteSelectors,
                 IkeSuites = defaults.IkeSuites,
@@ -61,6 +62,31 @@ public sealed class TunnelMappingTests
                 Bypass = defaults.Bypass,
                 Discard = defaults.Discard,
             });
+    }
+
+    /// <summary>What is wrong is told as it was declared: by the names of JSON, times in seconds.</summary>
+    [Theory]
+    [InlineData("""{"perCpu":{"idleSeconds":1}}""", "perCpu.idleSeconds: '1' is not allowed; allowed: 5 to 86400")]
+    [InlineData("""{"perCpu":{"cpus":[]}}""", "perCpu.cpus: an empty list; allowed are one or more of 0, or null for all of them")]
+    [InlineData("""{"perCpu":{"maxChildSas":0}}""", "perCpu.maxChildSas: '0' is not allowed; allowed: 1 to 16384")]
+    [InlineData("""{"childRekeySeconds":0.5}""", "childRekeySeconds: '0.5' is not allowed; allowed: 1 to 31536000")]
+    [InlineData("""{"livenessSeconds":100000}""", "livenessSeconds: '100000' is not allowed; allowed: 1 to 86400")]
+    [InlineData("""{"retransmitGiveUpSeconds":0}""", "retransmitGiveUpSeconds: '0' is not allowed; allowed: 1 to 3600")]
+    [InlineData("""{"natTraversalPort":500}""", "natTraversalPort: '500' is not allowed; allowed: a port other than ikePort, since its datagrams carry a marker that those do not")]
+    [InlineData("""{"localSelectors":["10.1.0.0/24","x"]}""", "localSelectors[1]: ")]
+    [InlineData("""{"mode":"transport","localSelectors":["10.1.0.0/24"]}""", "localSelectors[0]: '10.1.0.0/24' is not allowed; allowed: localAddress 10.0.0.1 itself, since the mode is transport")]
+    [InlineData("""{"xfrmInterface":{"name":"a b"}}""", "xfrmInterface.name: 'a b' is not allowed; allowed: 1 to 15 characters without spaces, '/' and ':'")]
+    [InlineData("""{"xfrmInterface":{"name":"a","mtu":1}}""", "xfrmInterface.mtu: '1' is not allowed; allowed: 1280 to 65535")]
+    [InlineData("""{"xfrmInterface":{"name":"a","routes":["10.2.0.0/24","x"]}}""", "xfrmInterface.routes[1]: 'x' is not allowed")]
+    [InlineData("""{"bypass":[{}]}""", "bypass[0]: 'localSelectors to remoteSelectors' is not allowed; allowed: local, remote or both")]
+    [InlineData("""{"mss":"big"}""", "mss: 'big' is not allowed; allowed: auto, off or a number")]
+    [InlineData("""{"mss":100}""", "mss: '100' is not allowed; allowed: 536 to 65495")]
+    [InlineData("""{"ikeSuites":["rot13"]}""", "ikeSuites[0]: ")]
+    public void Faults_are_told_in_the_words_of_the_declaration(string fields, string told)
+    {
+        var e = Assert.Throws<PcpuIpsecException>(() => Options($$"""{"name":"t","localAddress":"10.0.0.1","remoteAddress":"10.0.0.2",{{fields[1..]}}""").Validate([0], [0]).Dispose());
+
+        Assert.StartsWith(told, e.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -64,6 +64,7 @@ internal sealed class GatewayHarness : IAsyncDisposable
 internal sealed class CollectingLogger : ILoggerFactory, ILogger
 {
     private readonly List<(int Id, string Text)> _lines = [];
+    private readonly List<string> _messages = [];
 
     public IReadOnlyList<(int Id, string Text)> Lines
     {
@@ -71,6 +72,16 @@ internal sealed class CollectingLogger : ILoggerFactory, ILogger
         {
             lock (_lines)
                 return [.. _lines];
+        }
+    }
+
+    /// <summary>Each line as people read it.</summary>
+    public IReadOnlyList<string> Messages
+    {
+        get
+        {
+            lock (_lines)
+                return [.. _messages];
         }
     }
 
@@ -89,7 +100,10 @@ internal sealed class CollectingLogger : ILoggerFactory, ILogger
     {
         string values = state is IEnumerable<KeyValuePair<string, object?>> pairs ? string.Join(' ', pairs.Select(p => p.Value)) : "";
         lock (_lines)
+        {
+            _messages.Add(formatter(state, exception));
             _lines.Add((eventId.Id, $"{formatter(state, exception)} {values} {exception}"));
+        }
     }
 
     public void Dispose()

@@ -51,6 +51,34 @@ public class IpsecGatewayTests
     }
 
     [Fact]
+    public async Task Of_several_tunnels_at_the_start_the_wrong_one_is_named_and_none_is_held()
+    {
+        var plane = new FakeDataPlane();
+        TunnelOptions right = TestTunnels.OnLoopback(), wrong = TestTunnels.OnLoopback() with { Name = "west", ReplayWindow = 1 };
+        var options = new GatewayOptions { Tunnels = [right, wrong] };
+
+        var e = await Assert.ThrowsAsync<PcpuIpsecException>(() => IpsecGateway.StartAsync(options, plane, "a test", new FakeCore(), CancellationToken.None));
+
+        Assert.Equal((PcpuIpsecError.InvalidOption, "Tunnel 'west': ReplayWindow: '1' is not allowed; allowed: 64 to 4096"), (e.Error, e.Message));
+        Assert.Empty(plane.Held);
+        Assert.True(plane.Disposed);
+    }
+
+    [Theory]
+    [InlineData(false, "Gateway stopped; the traffic of 1 tunnel stays held")]
+    [InlineData(true, "Gateway stopped; it holds no traffic")]
+    public async Task The_last_line_of_the_log_says_what_stays_held(bool removed, string expected)
+    {
+        GatewayHarness harness = await GatewayHarness.StartAsync();
+        if (removed)
+            await harness.Gateway.RemoveTunnelAsync("east");
+
+        await harness.DisposeAsync();
+
+        Assert.Equal(expected, harness.Log.Messages[^1]);
+    }
+
+    [Fact]
     public async Task Connect_completes_when_the_fallback_is_up()
     {
         await using GatewayHarness harness = await GatewayHarness.StartAsync();
