@@ -1,7 +1,19 @@
 #!/usr/bin/env bash
 # Sets up what is needed, builds, and runs the lab: two IPsec gateways, one Child SA per CPU, real traffic, measured.
-#   ./lab.sh [--cpus N] [--data-plane auto|kernel|embedded] [--mode tunnel|transport] [--encap] [--proto tcp|udp] [--seconds S] [--out DIR]
-#   ./lab.sh --vm …  the same in a VM, whose kernel has ESP and per-CPU SAs
+#
+#   ./lab.sh [OPTION]…
+#
+#   --cpus N                            CPUs with a Child SA and a flow each; all unless given
+#   --data-plane auto|kernel|embedded   what carries the packets; auto
+#   --mode tunnel|transport             between the hosts behind the gateways, or between the gateways themselves; tunnel
+#   --encap                             ESP in UDP (RFC 3948)
+#   --proto tcp|udp                     what the flows are; tcp
+#   --seconds S                         length of each run, 1 to 3600; 5
+#   --repeat R                          repetitions of each run, for confidence intervals, 1 to 100; 1
+#   --out DIR                           where results.json and chart.svg go; ./lab-results
+#   --vm                                all of this in a VM, whose kernel has ESP and per-CPU SAs; its system is made once (5 GB)
+#
+# Exit code 0: every check of the result passed.
 set -euo pipefail
 root="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 # shellcheck source=.ci/setup.sh
@@ -9,7 +21,11 @@ root="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 vm=false options=()
 for option in "$@"; do
-  if [ "$option" = --vm ]; then vm=true; else options+=("$option"); fi
+  case "$option" in
+    --vm) vm=true ;;
+    -h | --help | '-?') usage; exit 0 ;;
+    *) options+=("$option") ;;
+  esac
 done
 
 need_root "$@"

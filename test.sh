@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Sets up what is needed, builds, checks the format and runs all tests.
+#
 #   ./test.sh               everything but the mutations; making the VM's system takes minutes at first
 #   ./test.sh --no-vm       without the tests in the VM and with real peers
 #   ./test.sh --mutations   and the mutations of the protocol, each of which must make a test fail (several minutes)
+#
 # The last line is "N passed, N failed, N skipped"; a step that fails counts as one failed.
 set -euo pipefail
 root="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
@@ -14,7 +16,8 @@ for option in "$@"; do
   case "$option" in
     --mutations) mutations=true ;;
     --no-vm) vm=false ;;
-    *) die "'$option' is no option; --mutations and --no-vm are." ;;
+    -h | --help | '-?') usage; exit 0 ;;
+    *) die "'$option' is no option; --mutations, --no-vm and --help are." ;;
   esac
 done
 

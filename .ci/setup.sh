@@ -12,6 +12,9 @@ die() {
   exit 1
 }
 
+# The comment that a script begins with.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+
 # Starts the script anew as root where it is not; the caller's PATH comes along, for a dotnet in a home folder.
 need_root() {
   [ "$(id -u)" -ne 0 ] || return 0

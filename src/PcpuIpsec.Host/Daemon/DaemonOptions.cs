@@ -20,6 +20,9 @@ internal sealed record DaemonOptions
     /// <summary>Who may use the socket beside root.</summary>
     public string? Group { get; init; }
     public required string TunnelsFolder { get; init; }
+
+    /// <summary>Make the folder where it is not there.</summary>
+    public bool MakeTunnelsFolder { get; init; }
     public DataPlaneKind DataPlane { get; init; }
     public IReadOnlyList<int>? Cpus { get; init; }
     public bool SteerByFlow { get; init; }

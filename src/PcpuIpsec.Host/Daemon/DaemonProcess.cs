@@ -18,21 +18,25 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
     /// <summary>How its gateway is made; tests have another.</summary>
     public Func<GatewayOptions, CancellationToken, Task<IpsecGateway>> StartGateway { get; init; } = IpsecGateway.StartAsync;
 
+    /// <summary>What is held here beside tunnels of these names; tests have others.</summary>
+    public Func<IEnumerable<string>, IReadOnlyList<NamelessHold>> FindHolds { get; init; } = Holds.BesideThoseOf;
+
     /// <summary>Serves until SIGTERM or SIGINT, or until the data plane fails.</summary>
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        var folder = new TunnelFolder(options.TunnelsFolder);
+        var folder = new TunnelFolder(options.TunnelsFolder, options.MakeTunnelsFolder);
         // Let go last: who comes after us finds nothing of ours, and we take nothing of his away.
         using IDisposable ours = folder.Lock();
         using ListeningSocket socket = ListeningSocket.Open(options.SocketPath, options.Group);
         using ServiceManager manager = ServiceManager.OfEnvironment();
         using var metrics = new MetricsText();
         using var export = OtlpExport.OfEnvironment();
-        using var keeper = new TunnelKeeper(folder, KeySource.OfEnvironment());
+        using var keeper = new TunnelKeeper(folder, KeySource.OfEnvironment(), _log);
         await keeper.OpenAsync(tunnels => StartGateway(
             new GatewayOptions { DataPlane = options.DataPlane, Cpus = options.Cpus, SteerByFlow = options.SteerByFlow, LoggerFactory = loggers, Meter = metrics.Meter, Tunnels = tunnels },
             cancellationToken));
+        WarnOfOthersHolds(keeper, folder);
         // What starting took is not needed again.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         Task journal = KeepJournalAsync(keeper.Gateway);
@@ -47,6 +51,20 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         {
             await keeper.Gateway.DisposeAsync();
             await journal;
+        }
+    }
+
+    /// <summary>A tunnel that was taken out of the folder while no daemon ran holds its traffic for ever, unless somebody hears of it.</summary>
+    private void WarnOfOthersHolds(TunnelKeeper keeper, TunnelFolder folder)
+    {
+        try
+        {
+            foreach (NamelessHold hold in FindHolds(keeper.Names))
+                DaemonLog.HeldByOther(_log, $"{hold}", folder.FormerNames().FirstOrDefault(hold.IsOf) is { } name ? $"the tunnel '{name}'" : "a tunnel", folder.Path);
+        }
+        catch (PcpuIpsecException e)
+        {
+            DaemonLog.HoldsUnknown(_log, e.Message);
         }
     }
 

@@ -10,20 +10,22 @@ internal static class ReleaseVerb
     public static Command Create()
     {
         Option<string> tunnels = ServeVerb.TunnelsOption();
-        Option<DataPlaneKind> plane = ServeVerb.DataPlaneOption();
+        ChoiceOption<DataPlaneKind> plane = ServeVerb.DataPlaneOption();
         var tunnel = new Option<string[]>("--tunnel") { Description = "Only this tunnel, declared or not; can be given several times", HelpName = "NAME" };
         var command = new Command("release", "Let the traffic of declared tunnels go unprotected that an ended or killed daemon still holds") { tunnels, plane, tunnel };
-        command.SetAction((result, cancellation) => RunAsync(result.GetRequiredValue(tunnels), result.GetValue(plane), result.GetValue(tunnel) ?? [], cancellation));
+        command.SetAction((result, cancellation) => RunAsync(
+            result.GetRequiredValue(tunnels), ServeVerb.IsDefault(result, tunnels), plane.Of(result), [.. (result.GetValue(tunnel) ?? []).Distinct()], cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(string path, DataPlaneKind plane, string[] names, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string path, bool isDefault, DataPlaneKind plane, string[] names, CancellationToken cancellation)
     {
         try
         {
-            var folder = new TunnelFolder(path);
-            using IDisposable ours = folder.Lock();
-            IReadOnlyList<TunnelDefinition> declared = folder.Read();
+            // What a program of its own left held is let go on a host that never had a daemon.
+            TunnelFolder? folder = isDefault && names.Length > 0 && !Directory.Exists(path) ? null : new TunnelFolder(path);
+            using IDisposable? ours = folder?.Lock();
+            IReadOnlyList<TunnelDefinition> declared = folder?.Read() ?? [];
             // One that is declared no more may be held still.
             string[] wanted = names.Length > 0 ? names : [.. declared.Select(t => t.Name)];
             if (wanted.Length == 0)

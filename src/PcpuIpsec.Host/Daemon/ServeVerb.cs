@@ -14,21 +14,24 @@ internal static class ServeVerb
     private const string DefaultTunnelsFolder = "/etc/pcpu-ipsec/tunnels.d";
 
     public static Option<string> TunnelsOption()
-        => new("--tunnels") { Description = "The folder of declared tunnels", HelpName = "FOLDER", DefaultValueFactory = _ => DefaultTunnelsFolder };
+        => new("--tunnels") { Description = "The folder of declared tunnels; one that is named must be there", HelpName = "FOLDER", DefaultValueFactory = _ => DefaultTunnelsFolder };
 
-    public static Option<DataPlaneKind> DataPlaneOption() => new("--data-plane") { Description = "What carries the packets" };
+    /// <summary>Whether nobody named another folder.</summary>
+    public static bool IsDefault(ParseResult result, Option<string> tunnels) => result.GetResult(tunnels) is null or { Implicit: true };
+
+    public static ChoiceOption<DataPlaneKind> DataPlaneOption() => new("--data-plane", "What carries the packets", DataPlaneKind.Auto);
 
     public static Command Create()
     {
         var socket = new Option<string>("--socket") { Description = "Where it listens", HelpName = "PATH", DefaultValueFactory = _ => DaemonClient.DefaultSocketPath };
-        var group = new Option<string?>("--group") { Description = "The group that may use the socket beside root", HelpName = "NAME" };
+        var group = new Option<string?>("--group") { Description = "The group that may use the socket beside root. Default: none", HelpName = "NAME" };
         Option<string> tunnels = TunnelsOption();
-        Option<DataPlaneKind> plane = DataPlaneOption();
-        var cpus = new Option<string?>("--cpus") { Description = "The CPUs that the data plane works on, such as 0-3,8; all that it can unless given", HelpName = "LIST" };
-        var steer = new Option<bool>("--steer-by-flow") { Description = "Choose the SA by the flow and not by the CPU that sends (embedded data plane)" };
-        var onStop = new Option<StopAction>("--on-stop") { Description = "What becomes of the tunnels' traffic when the daemon stops: it stays held, or goes unprotected" };
-        var untilInputEnds = new Option<bool>("--until-input-ends") { Description = "End when standard input does, and not on Ctrl-C: for a daemon of another program's own" };
-        Option<LogLevel> log = LogOption.Create(LogLevel.Information);
+        ChoiceOption<DataPlaneKind> plane = DataPlaneOption();
+        var cpus = new Option<string?>("--cpus") { Description = "The CPUs that the data plane works on, such as 0-3,8. Default: all that it can", HelpName = "LIST" };
+        var steer = new Option<bool>("--steer-by-flow") { Description = "Choose the SA by the flow and not by the CPU that sends (embedded data plane). Default: by the CPU" };
+        var onStop = new ChoiceOption<StopAction>("--on-stop", "What becomes of the tunnels' traffic when the daemon stops: it stays held, or goes unprotected", StopAction.Hold);
+        var untilInputEnds = new Option<bool>("--until-input-ends") { Description = "End when standard input does, and not on Ctrl-C, and make the folder where it is not there: for a daemon of another program's own" };
+        var log = new ChoiceOption<LogLevel>("--log", "From which level on is logged to standard error", LogLevel.Information);
         var command = new Command("serve", "Run the daemon: tunnels that stay, and an API on a Unix socket") { socket, group, tunnels, plane, cpus, steer, onStop, untilInputEnds, log };
         command.SetAction((result, _) => RunAsync(
             () => new DaemonOptions
@@ -36,13 +39,15 @@ internal static class ServeVerb
                 SocketPath = result.GetRequiredValue(socket),
                 Group = result.GetValue(group),
                 TunnelsFolder = result.GetRequiredValue(tunnels),
-                DataPlane = result.GetValue(plane),
+                // Whoever names a folder has one; a program makes its daemon's as it makes the daemon.
+                MakeTunnelsFolder = IsDefault(result, tunnels) || result.GetValue(untilInputEnds),
+                DataPlane = plane.Of(result),
                 Cpus = result.GetValue(cpus) is { } list ? CpuList.Parse(list, "--cpus") : null,
                 SteerByFlow = result.GetValue(steer),
-                OnStop = result.GetValue(onStop),
+                OnStop = onStop.Of(result),
                 Input = result.GetValue(untilInputEnds) ? Console.OpenStandardInput() : null,
             },
-            result.GetValue(log)));
+            log.Of(result)));
         return command;
     }
 

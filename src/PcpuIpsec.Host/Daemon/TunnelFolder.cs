@@ -15,9 +15,15 @@ internal sealed class TunnelFolder
     private const long LengthAtMost = 1 << 18;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    public TunnelFolder(string path)
+    /// <param name="path">Where it is.</param>
+    /// <param name="make">Make it where it is not there.</param>
+    public TunnelFolder(string path, bool make = false)
     {
         Path = System.IO.Path.GetFullPath(path);
+        if (Directory.Exists(Path))
+            return;
+        if (!make)
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnels = '{path}' is not there; allowed is a folder that is");
         try
         {
             Directory.CreateDirectory(Path, OwnerOnly | UnixFileMode.UserExecute);
@@ -68,6 +74,21 @@ internal sealed class TunnelFolder
         return faults.Count == 0 ? definitions : throw Wrong(faults);
     }
 
+    /// <summary>What is neither a declaration nor a key, and nobody reads.</summary>
+    public IReadOnlyList<string> Ignored()
+        => [.. Entries(new EnumerationOptions { AttributesToSkip = 0 }, "*").Select(e => System.IO.Path.GetFileName(e)!).Except(Files().Select(f => System.IO.Path.GetFileName(f)!)).Where(n => !n.EndsWith(KeyExtension, StringComparison.Ordinal))];
+
+    /// <summary>Names that tunnels of this folder may have had: of keys, copies and whatever else is there.</summary>
+    public IEnumerable<string> FormerNames()
+    {
+        foreach (string entry in Entries(new EnumerationOptions { AttributesToSkip = 0 }, "*"))
+        {
+            string name = System.IO.Path.GetFileName(entry);
+            for (int dot = name.LastIndexOf('.'); dot > 0; dot = name.LastIndexOf('.'))
+                yield return name = name[..dot];
+        }
+    }
+
     public static PcpuIpsecException Wrong(IReadOnlyList<string> faults)
         => new(PcpuIpsecError.InvalidOption, $"Nothing was changed, since of the declared tunnels {faults.Count} {(faults.Count == 1 ? "is" : "are")} wrong: {string.Join("; ", faults)}");
 
@@ -114,11 +135,13 @@ internal sealed class TunnelFolder
         return (temporary, path);
     }
 
-    private IEnumerable<string> Files()
+    private string[] Files() => Entries(new EnumerationOptions { AttributesToSkip = FileAttributes.Directory }, "*" + Extension);
+
+    private string[] Entries(EnumerationOptions options, string pattern)
     {
         try
         {
-            return Directory.EnumerateFiles(Path, "*" + Extension, new EnumerationOptions { AttributesToSkip = FileAttributes.Directory }).Order(StringComparer.Ordinal).ToArray();
+            return [.. Directory.EnumerateFileSystemEntries(Path, pattern, options).Order(StringComparer.Ordinal)];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

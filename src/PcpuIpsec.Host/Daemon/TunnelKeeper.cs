@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
 using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 using Wire = PcpuIpsec.Client;
@@ -9,12 +10,13 @@ namespace PcpuIpsec.Host.Daemon;
 /// The declared tunnels: the folder and the gateway say the same. One change at a time; the folder is written before a tunnel is
 /// held, and cleared once it is not, so that a daemon that is killed between finds what the kernel holds declared.
 /// </summary>
-internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys) : IDisposable
+internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys, ILogger log) : IDisposable
 {
     private static readonly TimeSpan _closePatience = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _changing = new(1, 1);
     private ImmutableSortedDictionary<string, Declared> _declared = ImmutableSortedDictionary.Create<string, Declared>(StringComparer.Ordinal);
+    private readonly HashSet<string> _ignored = [];
     private IpsecGateway? _gateway;
 
     /// <summary>The gateway, once <see cref="OpenAsync"/> has made it.</summary>
@@ -206,6 +208,9 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys) 
 
     private Declarations Read()
     {
+        string[] ignored = [.. folder.Ignored().Where(_ignored.Add)];
+        if (ignored.Length > 0)
+            DaemonLog.Ignored(log, folder.Path, string.Join(", ", ignored));
         var read = new Declarations();
         List<string> faults = [];
         try

@@ -26,7 +26,7 @@ internal sealed class LabDaemon : IAsyncDisposable
         _folder = Directory.CreateTempSubdirectory("pcpu-lab-").FullName;
         string socket = Path.Combine(_folder, "s.sock");
         (string program, IReadOnlyList<string> arguments) = HostProgram.Command(
-            "serve", "--socket", socket, "--tunnels", Path.Combine(_folder, "tunnels.d"), "--data-plane", $"{plane}", "--cpus", CpuList.Format(cpus), "--until-input-ends", "--log", "warning");
+            "serve", "--socket", socket, "--tunnels", Path.Combine(_folder, "tunnels.d"), "--data-plane", plane.ToString().ToLowerInvariant(), "--cpus", CpuList.Format(cpus), "--until-input-ends", "--log", "warning");
         _process = host.Start(new LabCommand(program, arguments) { Environment = new Dictionary<string, string> { ["DOTNET_TieredPGO"] = "1" } });
         Client = new DaemonClient(socket);
     }

@@ -14,9 +14,9 @@ internal static class LabHostsVerb
 {
     public static Command Create()
     {
-        Option<DataPlaneKind> plane = ServeVerb.DataPlaneOption();
+        ChoiceOption<DataPlaneKind> plane = ServeVerb.DataPlaneOption();
         var command = new Command("lab-hosts", "Make the lab's four hosts with a daemon at each gateway, say in one line of JSON where they are, and take them down when standard input ends") { plane };
-        command.SetAction((result, _) => RunAsync(result.GetValue(plane)));
+        command.SetAction((result, _) => RunAsync(plane.Of(result)));
         return command;
     }
 

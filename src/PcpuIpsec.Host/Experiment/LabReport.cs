@@ -19,6 +19,7 @@ internal static class LabReport
         foreach (string line in SummaryOf(results))
             output.Line(line);
         output.Line($"{Path.Combine(directory, "results.json")} and {Path.Combine(directory, "chart.svg")} have it all.");
+        output.Line(Verdict(results.Checks));
     }
 
     internal static Table MakeTable(LabResults results)
@@ -60,6 +61,8 @@ internal static class LabReport
         foreach (CheckResult check in results.Checks.Where(c => !c.Passed))
             yield return $"FAILED {check.Name}: {check.Detail}.";
     }
+
+    internal static string Verdict(IReadOnlyList<CheckResult> checks) => $"{checks.Count(c => c.Passed)} of {checks.Count} checks passed.";
 
     public static string Title(RunKind kind) => kind switch
     {

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using PcpuIpsec.Gateway;
+using PcpuIpsec.Host.Daemon;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Measurement;
 
@@ -18,10 +19,10 @@ internal static class LabVerb
     {
         var cpus = new Option<int?>("--cpus") { Description = "CPUs with a Child SA and a flow each. Default: all", HelpName = "N" };
         cpus.CustomParser = result => Number(result, "--cpus", 1, allowedCpus().Count, "the CPUs that are online here and that this process may use");
-        var dataPlane = Choice("--data-plane", "What carries the packets", DataPlaneKind.Auto, ("auto", DataPlaneKind.Auto), ("kernel", DataPlaneKind.Kernel), ("embedded", DataPlaneKind.Embedded));
-        var mode = Choice("--mode", "Between the hosts behind the gateways, or between the gateways themselves", IpsecMode.Tunnel, ("tunnel", IpsecMode.Tunnel), ("transport", IpsecMode.Transport));
+        ChoiceOption<DataPlaneKind> dataPlane = ServeVerb.DataPlaneOption();
+        var mode = new ChoiceOption<IpsecMode>("--mode", "Between the hosts behind the gateways, or between the gateways themselves", IpsecMode.Tunnel);
         var encap = new Option<bool>("--encap") { Description = "ESP in UDP (RFC 3948)" };
-        var proto = Choice("--proto", "What the flows are", TrafficProtocol.Tcp, ("tcp", TrafficProtocol.Tcp), ("udp", TrafficProtocol.Udp));
+        var proto = new ChoiceOption<TrafficProtocol>("--proto", "What the flows are", TrafficProtocol.Tcp);
         var seconds = new Option<int?>("--seconds") { Description = "Length of each run, 1 to 3600. Default: 5", HelpName = "S" };
         seconds.CustomParser = result => Number(result, "--seconds", 1, 3600, null);
         var repeat = new Option<int?>("--repeat") { Description = "Repetitions of each run, for confidence intervals, 1 to 100. Default: 1", HelpName = "R" };
@@ -35,10 +36,10 @@ internal static class LabVerb
             return run(new LabSettings
             {
                 Cpus = [.. allowed.Take(result.GetValue(cpus) ?? allowed.Count)],
-                DataPlane = result.GetValue(dataPlane) ?? DataPlaneKind.Auto,
-                Mode = result.GetValue(mode) ?? IpsecMode.Tunnel,
+                DataPlane = dataPlane.Of(result),
+                Mode = mode.Of(result),
                 Encapsulation = result.GetValue(encap),
-                Protocol = result.GetValue(proto) ?? TrafficProtocol.Tcp,
+                Protocol = proto.Of(result),
                 Seconds = result.GetValue(seconds) ?? 5,
                 Repeat = result.GetValue(repeat) ?? 1,
                 OutputDirectory = result.GetValue(output)!,
@@ -94,24 +95,5 @@ internal static class LabVerb
             return number;
         result.AddError($"{option} = '{text}': allowed are {least} to {most}{(why is null ? "" : $" ({why})")}.");
         return null;
-    }
-
-    private static Option<T?> Choice<T>(string name, string description, T defaultValue, params (string Word, T Value)[] choices)
-        where T : struct
-    {
-        string words = string.Join("|", choices.Select(c => c.Word));
-        var option = new Option<T?>(name) { Description = $"{description}. Default: {choices.First(c => c.Value.Equals(defaultValue)).Word}", HelpName = words };
-        option.CustomParser = result =>
-        {
-            string text = result.Tokens.Count > 0 ? result.Tokens[0].Value : "";
-            foreach ((string word, T value) in choices)
-            {
-                if (word == text)
-                    return value;
-            }
-            result.AddError($"{name} = '{text}': allowed are {string.Join(", ", choices.Select(c => c.Word))}.");
-            return null;
-        };
-        return option;
     }
 }

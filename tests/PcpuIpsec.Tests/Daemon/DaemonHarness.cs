@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Microsoft.Extensions.Logging.Abstractions;
 using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Host.Daemon;
@@ -39,6 +38,10 @@ internal sealed class DaemonHarness : IAsyncDisposable
 
     /// <summary>HTTP as anybody speaks it.</summary>
     public HttpClient Http { get; }
+
+    public Func<IEnumerable<string>, IReadOnlyList<NamelessHold>> FindHolds { get; set; } = _ => [];
+
+    public CollectingLogger Log { get; } = new();
 
     public FakeCore Core { get; private set; } = new();
 
@@ -116,8 +119,9 @@ internal sealed class DaemonHarness : IAsyncDisposable
     {
         var options = new DaemonOptions { SocketPath = SocketPath, TunnelsFolder = TunnelsFolder };
         _stop = new CancellationTokenSource();
-        _running = new DaemonProcess(options, NullLoggerFactory.Instance)
+        _running = new DaemonProcess(options, Log)
         {
+            FindHolds = FindHolds,
             StartGateway = async (o, cancellationToken) => Gateway = await IpsecGateway.StartAsync(o with { CloseTimeout = TimeSpan.FromMilliseconds(200) }, Plane, "a test", Core, cancellationToken),
         }.RunAsync(_stop.Token);
         while (!File.Exists(SocketPath))

@@ -40,13 +40,19 @@ public class LabVerbTests
     [InlineData("--cpus", "0", "--cpus = '0': allowed are 1 to 4 (the CPUs that are online here and that this process may use).")]
     [InlineData("--cpus", "two", "--cpus = 'two': allowed are 1 to 4 (the CPUs that are online here and that this process may use).")]
     [InlineData("--mode", "beet", "--mode = 'beet': allowed are tunnel, transport.")]
-    [InlineData("--data-plane", "Kernel", "--data-plane = 'Kernel': allowed are auto, kernel, embedded.")]
+    [InlineData("--data-plane", "xfrm", "--data-plane = 'xfrm': allowed are auto, kernel, embedded.")]
     [InlineData("--proto", "sctp", "--proto = 'sctp': allowed are tcp, udp.")]
     [InlineData("--seconds", "0", "--seconds = '0': allowed are 1 to 3600.")]
     [InlineData("--seconds", "99999999999", "--seconds = '99999999999': allowed are 1 to 3600.")]
     [InlineData("--repeat", "1.5", "--repeat = '1.5': allowed are 1 to 100.")]
     public void A_wrong_value_is_answered_with_the_option_the_value_and_what_is_allowed(string option, string value, string expected)
         => Assert.Equal([expected], Parse([0, 2, 3, 5], _ => Assert.Fail("It must not run."), option, value).Errors.Select(e => e.Message));
+
+    [Theory]
+    [InlineData(true, "2 of 2 checks passed.")]
+    [InlineData(false, "1 of 2 checks passed.")]
+    public void The_last_line_says_how_many_checks_passed(bool passed, string expected)
+        => Assert.Equal(expected, LabReport.Verdict([new("one", true, ""), new("two", passed, "")]));
 
     [Theory]
     [InlineData(1, new[] { 1 })]

@@ -115,6 +115,20 @@ public sealed class DaemonTests
     }
 
     [NamespaceFact]
+    public async Task What_a_tunnel_holds_that_is_declared_no_more_the_next_daemon_warns_of()
+    {
+        await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West);
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
+        await west.KillAsync();
+        File.Delete(Path.Combine(west.TunnelsFolder, "lab.json"));
+
+        await west.StartAsync();
+
+        Assert.Contains($"{network.West.Red.Network} to {network.East.Red.Network}: held here by the tunnel 'lab' that {west.TunnelsFolder} does not declare", west.Errors);
+    }
+
+    [NamespaceFact]
     public async Task A_second_daemon_at_the_same_folder_or_socket_is_refused_and_changes_nothing()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
@@ -123,7 +137,7 @@ public sealed class DaemonTests
         CommandResult second = await network.West.RunAsync(west.Command(), CancellationToken.None);
         Assert.Equal(1, second.ExitCode);
         Assert.Contains("a daemon works with this folder", second.Error);
-        (string program, IReadOnlyList<string> arguments) = HostProgram.Command("serve", "--socket", west.SocketPath, "--tunnels", Path.Combine(west.Folder, "others.d"));
+        (string program, IReadOnlyList<string> arguments) = HostProgram.Command("serve", "--socket", west.SocketPath, "--tunnels", Directory.CreateDirectory(Path.Combine(west.Folder, "others.d")).FullName);
         CommandResult third = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
         Assert.Equal(1, third.ExitCode);
         Assert.Contains("another daemon listens there", third.Error);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Esp;
+using PcpuIpsec.Gateway;
 using PcpuIpsec.Host;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Lab;
@@ -45,6 +46,8 @@ public sealed class KernelPlaneTests : IDisposable
         {
             Assert.Equal(PriorHold.None, await plane.HoldAsync(ManualTunnel.Policy(shape, ofWest: true), default));
             await SeeNothingAsync(shape, connected);
+            Assert.True(Assert.Single(_network.West.Run(() => Holds.BesideThoseOf(["another"]))).IsOf(Connection));
+            Assert.Empty(_network.West.Run(() => Holds.BesideThoseOf([Connection])));
             Assert.Contains(KernelIds.RequestIdOf(Connection).ToString(System.Globalization.CultureInfo.InvariantCulture), TestNetwork.Ip($"-n {_network.WestName} xfrm policy"));
         }
         // As after a kill: the plane is gone and its policies are not.

@@ -116,7 +116,7 @@ public sealed class LabDaemonTests
         if (!declared)
             File.Delete(Path.Combine(west.TunnelsFolder, "lab.json"));
 
-        (string program, IReadOnlyList<string> arguments) = HostProgram.Command(["release", "--tunnels", west.TunnelsFolder, .. declared ? (string[])[] : ["--tunnel", "lab"]]);
+        (string program, IReadOnlyList<string> arguments) = HostProgram.Command(["release", "--tunnels", west.TunnelsFolder, .. declared ? (string[])[] : ["--tunnel", "lab", "--tunnel", "lab"]]);
         CommandResult released = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
 
         Assert.Equal((0, "lab: its traffic is not held any more."), (released.ExitCode, released.Output.Trim()));

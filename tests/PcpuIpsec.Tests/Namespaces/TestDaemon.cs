@@ -21,6 +21,7 @@ internal sealed class TestDaemon : IAsyncDisposable
     {
         (_host, _environment, _options) = (host, environment, options);
         Folder = Directory.CreateTempSubdirectory("pcpu-daemon-").FullName;
+        Directory.CreateDirectory(TunnelsFolder);
         Client = new DaemonClient(SocketPath);
     }
 
