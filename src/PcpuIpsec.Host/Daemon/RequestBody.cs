@@ -7,7 +7,8 @@ namespace PcpuIpsec.Host.Daemon;
 /// <summary>Reads a request's JSON into memory that is zeroed: it may hold a key.</summary>
 internal static class RequestBody
 {
-    private const int LengthAtMost = 1 << 18;
+    /// <summary>In bytes: ten times what a tunnel with all its lists takes.</summary>
+    private const int LengthAtMost = 1 << 16;
 
     /// <summary>
     /// What the server reads of one, in bytes. It is more than is allowed, since a client that still writes when its connection is closed
@@ -15,13 +16,16 @@ internal static class RequestBody
     /// </summary>
     public const int TakenAtMost = 1 << 22;
 
+    /// <summary>One that is used again: what is pinned or large the runtime seldom gives back.</summary>
+    private static byte[]? _spare;
+
     public static async Task<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         if (!request.HasJsonContentType())
             throw new ApiException(StatusCodes.Status415UnsupportedMediaType, "invalid-option", $"Content-Type = '{request.ContentType}' is not allowed; allowed is application/json.");
         if (request.ContentLength > LengthAtMost)
             throw TooLarge($"{request.ContentLength}");
-        byte[] json = GC.AllocateUninitializedArray<byte>((int)(request.ContentLength ?? LengthAtMost + 1), pinned: true);
+        byte[] json = Interlocked.Exchange(ref _spare, null) ?? GC.AllocateUninitializedArray<byte>(LengthAtMost + 1, pinned: true);
         try
         {
             int length = await request.Body.ReadAtLeastAsync(json, json.Length, throwOnEndOfStream: false, cancellationToken);
@@ -31,7 +35,9 @@ internal static class RequestBody
         }
         finally
         {
+            // All of it: a read that failed has not told how much there is.
             CryptographicOperations.ZeroMemory(json);
+            _spare = json;
         }
     }
 
