@@ -32,9 +32,12 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
         string? path = Socket is null ? null : GetUnresolvedProviderPathFromPSPath(Socket);
         if (DaemonSession.FindSocket(path) is { } socket)
             return DaemonSession.ClientOf(socket);
-        (socket, bool started) = DaemonSession.StartPrivateAsync(_stop.Token).GetAwaiter().GetResult();
-        if (started)
-            WriteWarning("No daemon runs on this host: a private one was started. It ends with this session, and its tunnels with it.");
+        const string Starting = "Starting a private daemon";
+        this.Say(Starting, "no daemon runs on this host");
+        (socket, IReadOnlyList<string> warnings) = DaemonSession.StartPrivateAsync(_stop.Token).GetAwaiter().GetResult();
+        this.SayDone(Starting);
+        foreach (string warning in warnings)
+            WriteWarning(warning);
         return DaemonSession.ClientOf(socket);
     }
 
@@ -57,6 +60,15 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
         {
             throw new PipelineStoppedException();
         }
+    }
+
+    /// <summary>Asks what may take more than a second, and says meanwhile what is waited for.</summary>
+    private protected bool TryWait<T>(string activity, string status, object? target, Func<DaemonClient, CancellationToken, Task<T>> ask, out T answer)
+    {
+        this.Say(activity, status);
+        bool answered = TryAsk(target, ask, out answer);
+        this.SayDone(activity);
+        return answered;
     }
 
     /// <summary>A tunnel, with whether the command changed it.</summary>

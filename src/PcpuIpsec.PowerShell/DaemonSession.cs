@@ -11,13 +11,13 @@ internal static class DaemonSession
     private static string? _connected;
     private static PrivateDaemon? _private;
 
-    /// <summary>The daemon of this session's own; null where it has none.</summary>
+    /// <summary>The daemon of this session's own, which may have been killed; null where it has none.</summary>
     public static PrivateDaemon? Private
     {
         get
         {
             lock (_lock)
-                return _private is { HasExited: false } ? _private : null;
+                return _private is { HasExited: false } or { WasKilled: true } ? _private : null;
         }
     }
 
@@ -28,7 +28,11 @@ internal static class DaemonSession
     public static string? FindSocket(string? given)
     {
         lock (_lock)
-            return given ?? _connected ?? Private?.SocketPath ?? (File.Exists(DaemonClient.DefaultSocketPath) ? DaemonClient.DefaultSocketPath : null);
+        {
+            string? own = _private is { HasExited: false } ? _private.SocketPath : null;
+            string? connected = _connected == _private?.SocketPath ? own : _connected;
+            return given ?? connected ?? own ?? (File.Exists(DaemonClient.DefaultSocketPath) ? DaemonClient.DefaultSocketPath : null);
+        }
     }
 
     public static DaemonClient ClientOf(string socket)
@@ -47,19 +51,35 @@ internal static class DaemonSession
             _connected = socket;
     }
 
-    /// <summary>Starts a daemon that ends with this session: one, however many runspaces ask at once.</summary>
-    /// <returns>Its socket, and whether this call started it.</returns>
-    public static async Task<(string Socket, bool Started)> StartPrivateAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Starts a daemon that ends with this session: one, however many runspaces ask at once. In place of one that was killed it
+    /// has the same tunnels, whose traffic is held meanwhile.
+    /// </summary>
+    /// <returns>Its socket, and what the user has to know: nothing where another runspace started it.</returns>
+    public static async Task<(string Socket, IReadOnlyList<string> Warnings)> StartPrivateAsync(CancellationToken cancellationToken)
     {
         await _starting.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (Private is { } running)
-                return (running.SocketPath, false);
-            PrivateDaemon daemon = await PrivateDaemon.StartAsync(cancellationToken).ConfigureAwait(false);
+            PrivateDaemon? before;
+            lock (_lock)
+                before = _private;
+            if (before is { HasExited: false })
+                return (before.SocketPath, []);
+            List<string> warnings = [.. SessionFolder.FindAbandoned()];
+            PrivateDaemon daemon = before is { WasKilled: true }
+                ? await before.RestartAsync(cancellationToken).ConfigureAwait(false)
+                : await PrivateDaemon.StartAsync(cancellationToken).ConfigureAwait(false);
             lock (_lock)
                 _private = daemon;
-            return (daemon.SocketPath, true);
+            warnings.Add(before switch
+            {
+                null => "No daemon runs on this host: a private one was started. It ends with this session, and its tunnels with it.",
+                { WasKilled: true } => "The private daemon of this session was killed: another one was started and has its tunnels.",
+                _ => "The private daemon of this session was stopped, and its tunnels with it: another one was started, without tunnels.",
+            });
+            before?.Leave();
+            return (daemon.SocketPath, warnings);
         }
         finally
         {

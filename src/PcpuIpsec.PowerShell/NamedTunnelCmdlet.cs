@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell;
 

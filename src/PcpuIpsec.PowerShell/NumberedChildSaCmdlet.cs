@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell;
 
@@ -13,5 +14,6 @@ public abstract class NumberedChildSaCmdlet : DaemonCmdlet
 
     /// <summary>The Child SA's number, as Get-PcpuChildSa tells it.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ChildSaNumberCompleter))]
     public int Number { get; set; }
 }

@@ -5,32 +5,67 @@ namespace PcpuIpsec.PowerShell;
 /// <summary>A daemon of one session, which ends with it and lets its tunnels' traffic go then.</summary>
 internal sealed class PrivateDaemon : IDisposable
 {
+    private const string What = "No daemon runs on this host (systemctl start pcpu-ipsec), and a private one";
     private static readonly TimeSpan _readyTimeout = TimeSpan.FromSeconds(30), _pause = TimeSpan.FromMilliseconds(50);
 
     private readonly string _folder;
     private readonly SessionProgram _program;
 
-    private PrivateDaemon(string folder, SessionProgram program) => (_folder, _program) = (folder, program);
+    private PrivateDaemon(string folder)
+    {
+        _folder = folder;
+        // A killed one's would look as if it were ready.
+        File.Delete(SocketPath);
+        _program = new SessionProgram(What, ["serve", "--socket", SocketPath, "--tunnels", folder, "--on-stop", "forget", "--until-input-ends", "--log", "warning"]);
+        SessionFolder.SetOwners(folder, Environment.ProcessId, _program.ProcessId);
+    }
 
-    public string SocketPath => SocketIn(_folder);
+    public string SocketPath => Path.Combine(_folder, "s.sock");
 
     public bool HasExited => _program.HasExited;
 
+    /// <summary>It ended without a word: what it held is held, and what was declared is in its folder.</summary>
+    public bool WasKilled => HasExited && Directory.Exists(_folder);
+
     public static async Task<PrivateDaemon> StartAsync(CancellationToken cancellationToken)
     {
-        string folder = Directory.CreateTempSubdirectory("pcpu-ipsec-").FullName;
-        PrivateDaemon daemon;
+        SessionProgram.CheckRoot(What);
+        string folder = SessionFolder.Create();
         try
         {
-            daemon = new PrivateDaemon(folder, new SessionProgram(
-                "No daemon runs on this host (systemctl start pcpu-ipsec), and a private one",
-                ["serve", "--socket", SocketIn(folder), "--tunnels", Path.Combine(folder, "tunnels.d"), "--on-stop", "release", "--until-input-ends", "--log", "warning"]));
+            return await StartAsync(folder, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            Directory.Delete(folder);
+            Remove(folder);
             throw;
         }
+    }
+
+    /// <summary>Starts one in the place of this one, which was killed, with its tunnels.</summary>
+    public Task<PrivateDaemon> RestartAsync(CancellationToken cancellationToken) => StartAsync(_folder, cancellationToken);
+
+    /// <summary>Lets go of what is left of one that has ended. Its folder may be another's.</summary>
+    public void Leave() => _program.Dispose();
+
+    public void Dispose()
+    {
+        bool killed = WasKilled;
+        _program.Dispose();
+        try
+        {
+            if (killed && DeclaredTunnels.Names(_folder).Count > 0)
+                Release();
+        }
+        finally
+        {
+            Remove(_folder);
+        }
+    }
+
+    private static async Task<PrivateDaemon> StartAsync(string folder, CancellationToken cancellationToken)
+    {
+        var daemon = new PrivateDaemon(folder);
         try
         {
             await daemon.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -38,18 +73,22 @@ internal sealed class PrivateDaemon : IDisposable
         }
         catch
         {
-            daemon.Dispose();
+            daemon.Leave();
             throw;
         }
     }
 
-    public void Dispose()
+    private static void Remove(string folder)
     {
-        _program.Dispose();
-        Directory.Delete(_folder, recursive: true);
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
     }
 
-    private static string SocketIn(string folder) => Path.Combine(folder, "s.sock");
+    /// <summary>As the killed daemon would have at its end.</summary>
+    private void Release()
+    {
+        using var release = new SessionProgram("What the private daemon left held", ["release", "--tunnels", _folder]);
+    }
 
     private async Task WaitAsync(CancellationToken cancellationToken)
     {

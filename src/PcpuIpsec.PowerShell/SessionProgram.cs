@@ -18,8 +18,7 @@ internal sealed class SessionProgram : IDisposable
     /// <param name="arguments">The verb and its options.</param>
     public SessionProgram(string what, IEnumerable<string> arguments)
     {
-        if (!Environment.IsPrivilegedProcess)
-            throw new DaemonException(DaemonException.Unreachable, $"{what} needs root: sudo pwsh.");
+        CheckRoot(what);
         string program = Find(what);
         // A gallery's packages carry no modes.
         if (program.StartsWith(ModuleFolder, StringComparison.Ordinal) && (File.GetUnixFileMode(program) & UnixFileMode.UserExecute) == 0)
@@ -43,6 +42,8 @@ internal sealed class SessionProgram : IDisposable
 
     private static string ModuleFolder { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(SessionProgram).Assembly.Location)!, ".."));
 
+    public int ProcessId => _process.Id;
+
     public bool HasExited => _process.HasExited;
 
     /// <summary>What it wrote to standard error.</summary>
@@ -53,6 +54,13 @@ internal sealed class SessionProgram : IDisposable
             lock (_said)
                 return _said.ToString().Trim();
         }
+    }
+
+    /// <exception cref="DaemonException">This session is not root's.</exception>
+    public static void CheckRoot(string what)
+    {
+        if (!Environment.IsPrivilegedProcess)
+            throw new DaemonException(DaemonException.Unreachable, $"{what} needs root: sudo pwsh.");
     }
 
     /// <summary>The next line of its standard output; null at its end.</summary>

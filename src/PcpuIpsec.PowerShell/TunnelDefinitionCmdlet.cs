@@ -4,6 +4,7 @@ using System.Security;
 using System.Security.Cryptography;
 using System.Text;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell;
 
@@ -62,6 +63,7 @@ public abstract class TunnelDefinitionCmdlet : DaemonCmdlet
 
     /// <summary>The CPUs that get a Child SA of their own; all of the data plane unless given.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(CpuCompleter))]
     public int[]? Cpu { get; set; }
 
     /// <summary>Create a CPU's Child SA when that CPU first sends, and not all of them at once.</summary>
@@ -84,6 +86,14 @@ public abstract class TunnelDefinitionCmdlet : DaemonCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public SwitchParameter ForceEncapsulation { get; set; }
 
+    /// <summary>The UDP port of IKE, at both ends; 500 unless given.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public int? IkePort { get; set; }
+
+    /// <summary>The UDP port of IKE and ESP behind a NAT, at both ends; 4500 unless given.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public int? NatTraversalPort { get; set; }
+
     /// <summary>Anti-replay window in packets, 64 to 4096.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public int? ReplayWindow { get; set; }
@@ -100,13 +110,26 @@ public abstract class TunnelDefinitionCmdlet : DaemonCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public double? LivenessSeconds { get; set; }
 
+    /// <summary>Seconds without an answer after which the peer counts as silent.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public double? RetransmitGiveUpSeconds { get; set; }
+
     /// <summary>Whether the tunnel is initiated at once, or when a packet of it has to go.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public TunnelStartAction? StartAction { get; set; }
 
     /// <summary>The name of an XFRM interface for the tunnel, made where it is not there (kernel data plane).</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(XfrmInterfaceCompleter))]
     public string? InterfaceName { get; set; }
+
+    /// <summary>The number (if_id) of the XFRM interface; one that follows from the tunnel's name unless given.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public uint? InterfaceId { get; set; }
+
+    /// <summary>The MTU of the XFRM interface, 1280 to 65535; what ESP leaves of the path's unless given.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public int? InterfaceMtu { get; set; }
 
     /// <summary>The prefixes that are routed into the interface; those of the remote selectors unless given.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -114,6 +137,7 @@ public abstract class TunnelDefinitionCmdlet : DaemonCmdlet
 
     /// <summary>The TCP segment size that the host announces: auto, off or a number (kernel data plane).</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(MssCompleter))]
     public string? Mss { get; set; }
 
     /// <summary>Prefixes of the peer's side that pass in clear though the tunnel covers them (kernel data plane).</summary>
@@ -140,10 +164,13 @@ public abstract class TunnelDefinitionCmdlet : DaemonCmdlet
         Esn = Esn ?? definition.Esn,
         PerCpu = PerCpuOf(definition.PerCpu),
         ForceEncapsulation = Given(nameof(ForceEncapsulation)) ? ForceEncapsulation.IsPresent : definition.ForceEncapsulation,
+        IkePort = IkePort ?? definition.IkePort,
+        NatTraversalPort = NatTraversalPort ?? definition.NatTraversalPort,
         ReplayWindow = ReplayWindow ?? definition.ReplayWindow,
         ChildRekeySeconds = ChildRekeySeconds ?? definition.ChildRekeySeconds,
         IkeRekeySeconds = IkeRekeySeconds ?? definition.IkeRekeySeconds,
         LivenessSeconds = LivenessSeconds ?? definition.LivenessSeconds,
+        RetransmitGiveUpSeconds = RetransmitGiveUpSeconds ?? definition.RetransmitGiveUpSeconds,
         StartAction = StartAction ?? definition.StartAction,
         XfrmInterface = InterfaceOf(definition.XfrmInterface),
         Mss = Mss ?? definition.Mss,
@@ -174,10 +201,10 @@ public abstract class TunnelDefinitionCmdlet : DaemonCmdlet
 
     private XfrmInterfaceDefinition? InterfaceOf(XfrmInterfaceDefinition? before)
     {
-        if (InterfaceName is null && InterfaceRoute is null)
+        if (InterfaceName is null && InterfaceId is null && InterfaceMtu is null && InterfaceRoute is null)
             return before;
         before ??= new XfrmInterfaceDefinition { Name = InterfaceName ?? "" };
-        return before with { Name = InterfaceName ?? before.Name, Routes = InterfaceRoute ?? before.Routes };
+        return before with { Name = InterfaceName ?? before.Name, Id = InterfaceId ?? before.Id, Mtu = InterfaceMtu ?? before.Mtu, Routes = InterfaceRoute ?? before.Routes };
     }
 
     private static PreSharedKey KeyOf(SecureString secure)

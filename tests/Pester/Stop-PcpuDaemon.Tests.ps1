@@ -9,6 +9,29 @@ BeforeAll {
     $namespace = "pcpu-pester-$PID-private"
     ip netns add $namespace
     ip -n $namespace link set lo up
+    ip -n $namespace addr add 192.0.2.1/32 dev lo
+
+    # A tunnel of the session's private daemon, with a key in a file.
+    $declare = "`$d = Get-PcpuDaemon; `$null = New-PcpuTunnel lab 192.0.2.1 192.0.2.2 -LocalSelector 10.1.0.1/32 -RemoteSelector 10.2.0.1/32 -PreSharedKey (ConvertTo-SecureString 'a key' -AsPlainText);
+        `"pid=`$(`$d.ProcessId);folder=`$(`$d.TunnelsFolder);key=`$(Test-Path `"`$(`$d.TunnelsFolder)/lab.key`");`""
+    $killDaemon = '; kill -9 $d.ProcessId; while (Test-Path /proc/$($d.ProcessId)) { Start-Sleep -Milliseconds 20 }; '
+
+    # What holds traffic there, and what is left of it.
+    function Get-Held {
+        $(ip -n $namespace rule; ip -n $namespace route show table all; ip -n $namespace xfrm policy) -join "`n"
+    }
+    function Get-Folder([string] $said) {
+        $said | Should -BeLike '*;key=True;*'
+        [regex]::Match($said, 'folder=([^;]+);').Groups[1].Value
+    }
+    function Wait-End([string] $said) {
+        $id = [regex]::Match($said, 'pid=(\d+)').Groups[1].Value
+        $id | Should -Not -BeNullOrEmpty
+        for ($i = 0; $i -lt 100 -and (Test-Path "/proc/$id"); $i++) {
+            Start-Sleep -Milliseconds 100
+        }
+        Test-Path "/proc/$id" | Should -BeFalse
+    }
 }
 AfterAll {
     ip netns del $namespace
@@ -45,14 +68,55 @@ Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path
         Test-Path "/proc/$id" | Should -BeFalse
     }
 
-    It 'ends also where the session is killed' {
-        $said = Invoke-InNamespace '"pid=$((Get-PcpuDaemon).ProcessId)"; kill -9 $PID'
-        $id = [regex]::Match($said, 'pid=(\d+)').Groups[1].Value
-        $id | Should -Not -BeNullOrEmpty
-        for ($i = 0; $i -lt 100 -and (Test-Path "/proc/$id"); $i++) {
-            Start-Sleep -Milliseconds 100
+    It 'ends also where the session is killed, and leaves neither keys nor held traffic' {
+        $before = Get-Held
+        $said = Invoke-InNamespace "$declare; kill -9 `$PID"
+        Wait-End $said
+        Test-Path (Get-Folder $said) | Should -BeFalse
+        Get-Held | Should -Be $before
+    }
+
+    It 'keeps keys in memory, for root alone' {
+        $said = Invoke-InNamespace "$declare; `"mode=`$(stat -c %a `$d.TunnelsFolder),`$(stat -c %a `"`$(`$d.TunnelsFolder)/lab.key`");`""
+        Get-Folder $said | Should -BeLike '/run/*'
+        $said | Should -BeLike '*mode=700,600;*'
+    }
+
+    It 'is started again with its tunnels where it was killed, and says so' {
+        $said = Invoke-InNamespace "$declare$killDaemon `"tunnel=`$((Get-PcpuTunnel).Name);other=`$((Get-PcpuDaemon).ProcessId -ne `$d.ProcessId)`""
+        $said | Should -BeLike '*The private daemon of this session was killed: another one was started and has its tunnels.*'
+        $said | Should -BeLike '*tunnel=lab;other=True*'
+        Test-Path (Get-Folder $said) | Should -BeFalse
+    }
+
+    It 'leaves nothing where it was killed and the session ends, or stops it' {
+        $before = Get-Held
+        foreach ($end in 'exit', 'Stop-PcpuDaemon -Confirm:$false') {
+            $said = Invoke-InNamespace "$declare$killDaemon `"held=`$((ip route show table all | Out-String) + (ip xfrm policy | Out-String))`"; $end"
+            $said | Should -Match '(?s)held=.*(proto 196|10\.2\.0\.1)'
+            Test-Path (Get-Folder $said) | Should -BeFalse
+            Get-Held | Should -Be $before
         }
-        Test-Path "/proc/$id" | Should -BeFalse
+    }
+
+    It 'leaves the traffic held where it is killed with the session, and the next one deletes the keys and says what to do' {
+        $before = Get-Held
+        $folder = Get-Folder (Invoke-InNamespace "$declare$killDaemon kill -9 `$PID")
+        $folder | Should -BeLike '/run/pcpu-ipsec-session-*'
+        try {
+            Get-Held | Should -Not -Be $before
+            $said = Invoke-InNamespace '$null = Get-PcpuDaemon'
+            $said | Should -Match 'left the traffic of lab held'
+            ($said -replace '\s+', ' ') | Should -BeLike "*pcpu-ipsec release --tunnels $folder'*"
+            Get-ChildItem $folder | Select-Object -ExpandProperty Name | Should -Not -Contain 'lab.key'
+            Get-Held | Should -Not -Be $before
+            ip netns exec $namespace "$root/out/PcpuIpsec/bin/pcpu-ipsec" release --tunnels $folder | Should -BeLike 'lab: its traffic is not held any more.'
+            Get-Held | Should -Be $before
+        }
+        finally {
+            Remove-Item $folder -Recurse -Force
+        }
+        Invoke-InNamespace '$null = Get-PcpuDaemon' | Should -Not -Match 'held'
     }
 
     It 'does nothing with -WhatIf' {

@@ -16,6 +16,28 @@ Describe 'Test-PcpuTunnel' {
         $results.PeerPacketsIn | Should -Not -Contain $null
     }
 
+    It 'says what it does and how long it takes still' {
+        $shell = [powershell]::Create().AddScript("Import-Module '$root/PcpuIpsec.psd1'; Test-PcpuTunnel lab -Seconds 1.2 -Socket '$($lab.WestSocket)'")
+        $shell.Invoke() | Should -Not -BeNullOrEmpty
+        $said = @($shell.Streams.Progress | Where-Object { $_.Activity -eq 'Testing tunnels' })
+        $shell.Dispose()
+        $said[0].StatusDescription | Should -BeLike 'lab: *'
+        $said[0].PercentComplete, $said[0].SecondsRemaining | Should -Be 0, 2
+        $said[-2].PercentComplete | Should -BeGreaterThan 50
+        $said[-2].SecondsRemaining | Should -Be 1
+        $said[-1].RecordType | Should -Be 'Completed'
+    }
+
+    It 'finds that the peer got what was sent' {
+        $ping = [System.Diagnostics.Process]::Start([System.Diagnostics.ProcessStartInfo]::new('ip', [string[]]('netns', 'exec', "$($lab.Id)-west", 'ping', '-q', '-c', '30', '-i', '0.02', '-I', '10.1.0.1', '10.2.0.1')))
+        $results = Test-PcpuTunnel lab -Seconds 2 -PeerSocket $lab.EastSocket -Socket $lab.WestSocket
+        $ping.WaitForExit(10000) | Should -BeTrue
+        ($results | Measure-Object PacketsOut -Sum).Sum | Should -BeGreaterThan 0
+        foreach ($result in $results) {
+            $result.PeerPacketsIn | Should -BeGreaterOrEqual $result.PacketsOut
+        }
+    }
+
     It 'finds a tunnel that is down' {
         $null = Stop-PcpuTunnel lab -Socket $lab.WestSocket
         (Test-PcpuTunnel lab -Seconds 0 -Socket $lab.WestSocket).Outcome | Should -Be 'Failure'

@@ -10,6 +10,9 @@ internal enum StopAction
 
     /// <summary>It goes unprotected, as if the daemon had never been.</summary>
     Release,
+
+    /// <summary>It goes unprotected, and the folder of declared tunnels is removed with the keys in it.</summary>
+    Forget,
 }
 
 /// <summary>What <c>pcpu-ipsec serve</c> is started with.</summary>

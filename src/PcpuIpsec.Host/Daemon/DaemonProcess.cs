@@ -43,9 +43,12 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         try
         {
             await ServeAsync(keeper, folder, socket, manager, metrics, cancellationToken);
-            if (options.OnStop == StopAction.Release)
+            // What fails is held until a daemon takes it over, whatever a stop would do.
+            if (_planeFailed.IsCancellationRequested)
+                return 1;
+            if (options.OnStop != StopAction.Hold)
                 await keeper.ReleaseAsync();
-            return _planeFailed.IsCancellationRequested ? 1 : 0;
+            return 0;
         }
         finally
         {

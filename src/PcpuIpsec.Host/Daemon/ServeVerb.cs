@@ -29,7 +29,7 @@ internal static class ServeVerb
         ChoiceOption<DataPlaneKind> plane = DataPlaneOption();
         var cpus = new Option<string?>("--cpus") { Description = "The CPUs that the data plane works on, such as 0-3,8. Default: all that it can", HelpName = "LIST" };
         var steer = new Option<bool>("--steer-by-flow") { Description = "Choose the SA by the flow and not by the CPU that sends (embedded data plane). Default: by the CPU" };
-        var onStop = new ChoiceOption<StopAction>("--on-stop", "What becomes of the tunnels' traffic when the daemon stops: it stays held, or goes unprotected", StopAction.Hold);
+        var onStop = new ChoiceOption<StopAction>("--on-stop", "What becomes of the tunnels' traffic when the daemon stops: it stays held, goes unprotected, or goes unprotected and the folder of declared tunnels is removed with its keys", StopAction.Hold);
         var untilInputEnds = new Option<bool>("--until-input-ends") { Description = "End when standard input does, and not on Ctrl-C, and make the folder where it is not there: for a daemon of another program's own" };
         var log = new ChoiceOption<LogLevel>("--log", "From which level on is logged to standard error", LogLevel.Information);
         var command = new Command("serve", "Run the daemon: tunnels that stay, and an API on a Unix socket") { socket, group, tunnels, plane, cpus, steer, onStop, untilInputEnds, log };
@@ -79,7 +79,10 @@ internal static class ServeVerb
         try
         {
             daemon = options();
-            return await new DaemonProcess(daemon, loggers).RunAsync(stopping.Token);
+            int code = await new DaemonProcess(daemon, loggers).RunAsync(stopping.Token);
+            if (code == 0 && daemon.OnStop == StopAction.Forget)
+                new TunnelFolder(daemon.TunnelsFolder).Remove();
+            return code;
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {

@@ -126,6 +126,19 @@ internal sealed class TunnelFolder
         }
     }
 
+    /// <summary>Forgets all tunnels, and that there was a folder.</summary>
+    public void Remove()
+    {
+        try
+        {
+            Directory.Delete(Path, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"All traffic is released, but the folder of declared tunnels cannot be removed: {e.Message}", e);
+        }
+    }
+
     private static (string Temporary, string Final) Write(string path, ReadOnlySpan<byte> content)
     {
         string temporary = path + TemporaryExtension;

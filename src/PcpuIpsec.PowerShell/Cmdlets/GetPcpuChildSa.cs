@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
@@ -20,6 +21,7 @@ public sealed class GetPcpuChildSa : DaemonCmdlet
 
     /// <summary>Only those of these CPUs.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(CpuCompleter))]
     public int[]? Cpu { get; set; }
 
     /// <summary>Writes each.</summary>

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
@@ -20,6 +21,7 @@ public sealed class GetPcpuEvent : DaemonCmdlet
 
     /// <summary>Only events of these kinds, such as child-sa-rekeyed.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(EventKindCompleter))]
     public string[]? Kind { get; set; }
 
     /// <summary>Wait for what happens, after what has.</summary>

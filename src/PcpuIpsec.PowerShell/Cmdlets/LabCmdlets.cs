@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
@@ -33,8 +34,8 @@ public sealed class NewPcpuLab : PSCmdlet, IDisposable
     {
         if (!ShouldProcess("sunset – west = east – sunrise", "Make four hosts in network namespaces"))
             return;
-        var progress = new ProgressRecord(0, "Making a lab", "four hosts and two daemons");
-        WriteProgress(progress);
+        const string Making = "Making a lab";
+        this.Say(Making, "four hosts and two daemons");
         try
         {
             WriteObject(SessionLabs.NewAsync(DataPlane, _stop.Token).GetAwaiter().GetResult());
@@ -47,8 +48,7 @@ public sealed class NewPcpuLab : PSCmdlet, IDisposable
         {
             throw new PipelineStoppedException();
         }
-        progress.RecordType = ProgressRecordType.Completed;
-        WriteProgress(progress);
+        this.SayDone(Making);
     }
 }
 
@@ -63,6 +63,7 @@ public sealed class RemovePcpuLab : PSCmdlet
 {
     /// <summary>The labs' ids; all of this session unless given.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(LabCompleter))]
     public string[]? Id { get; set; }
 
     /// <summary>Takes each down.</summary>

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
@@ -14,13 +15,14 @@ public sealed class MovePcpuChildSa : NumberedChildSaCmdlet
 {
     /// <summary>The CPU; one of the data plane's.</summary>
     [Parameter(Mandatory = true, Position = 2)]
+    [ArgumentCompleter(typeof(CpuCompleter))]
     public int ToCpu { get; set; }
 
     /// <summary>Moves one.</summary>
     protected override void ProcessRecord()
     {
         if (ShouldProcess($"Child SA {Number} of {Tunnel}", $"Move to CPU {ToCpu}")
-            && TryAsk(Number, (daemon, stop) => daemon.MoveChildSaAsync(Tunnel, Number, ToCpu, stop), out ChildSa child))
+            && TryWait("Moving Child SAs", $"{Tunnel}: Child SA {Number} to CPU {ToCpu}", Number, (daemon, stop) => daemon.MoveChildSaAsync(Tunnel, Number, ToCpu, stop), out ChildSa child))
         {
             WriteObject(child);
         }

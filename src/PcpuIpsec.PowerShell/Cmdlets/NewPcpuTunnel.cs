@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
@@ -22,6 +23,7 @@ public sealed class NewPcpuTunnel : TunnelDefinitionCmdlet
 
     /// <summary>Our outer address; one of the host's.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     [ValidateNotNullOrEmpty]
     public string LocalAddress { get; set; } = "";
 
@@ -43,7 +45,7 @@ public sealed class NewPcpuTunnel : TunnelDefinitionCmdlet
             return;
         bool changed = created.Changed;
         Tunnel tunnel = created.Tunnel!;
-        if (Start && TryAsk(Name, (daemon, stop) => daemon.StartTunnelAsync(Name, allChildSas: false, stop), out TunnelChange started))
+        if (Start && TryWait("Starting tunnels", $"{Name}: waiting for the peer", Name, (daemon, stop) => daemon.StartTunnelAsync(Name, allChildSas: false, stop), out TunnelChange started))
             (changed, tunnel) = (changed || started.Changed, started.Tunnel!);
         WriteChange(tunnel, changed);
     }

@@ -18,7 +18,7 @@ public sealed class RemovePcpuTunnel : NamedTunnelCmdlet
         foreach (string name in Name)
         {
             if (ShouldProcess(name, "Delete the tunnel's SAs and let its traffic go unprotected"))
-                TryAsk(name, (daemon, stop) => daemon.DeleteTunnelAsync(name, stop), out TunnelChange _);
+                TryWait("Removing tunnels", $"{name}: telling the peer", name, (daemon, stop) => daemon.DeleteTunnelAsync(name, stop), out TunnelChange _);
         }
     }
 }

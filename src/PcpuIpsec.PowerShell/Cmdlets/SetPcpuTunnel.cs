@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
@@ -23,6 +24,7 @@ public sealed class SetPcpuTunnel : TunnelDefinitionCmdlet
 
     /// <summary>Our outer address; one of the host's.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(AddressCompleter))]
     [ValidateNotNullOrEmpty]
     public string? LocalAddress { get; set; }
 
@@ -34,7 +36,7 @@ public sealed class SetPcpuTunnel : TunnelDefinitionCmdlet
     /// <summary>Changes one tunnel.</summary>
     protected override void ProcessRecord()
     {
-        if (ShouldProcess(Name, "Change the tunnel and negotiate its SAs anew") && TryAsk(Name, UpdateAsync, out TunnelChange change))
+        if (ShouldProcess(Name, "Change the tunnel and negotiate its SAs anew") && TryWait("Changing tunnels", Name, Name, UpdateAsync, out TunnelChange change))
             WriteChange(change.Tunnel!, change.Changed);
     }
 

@@ -3,7 +3,7 @@ using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
-/// <summary>Initiates a tunnel that is down and waits until its fallback Child SA carries traffic. One that is up stays as it is.</summary>
+/// <summary>Initiates a tunnel that is down and waits until its fallback Child SA carries traffic. One that is up stays as it is. Ctrl-C gives the wait up; the daemon goes on trying for as long as it would.</summary>
 /// <example>
 /// <code>Start-PcpuTunnel lab -AllChildSa</code>
 /// <para>Waits until each CPU has its Child SA, too.</para>
@@ -21,15 +21,11 @@ public sealed class StartPcpuTunnel : NamedTunnelCmdlet
     {
         foreach (string name in Name)
         {
-            if (!ShouldProcess(name, "Initiate the tunnel"))
-                continue;
-            var progress = new ProgressRecord(0, "Starting tunnels", $"{name}: waiting for the peer");
-            WriteProgress(progress);
-            bool started = TryAsk(name, (daemon, stop) => daemon.StartTunnelAsync(name, AllChildSa, stop), out TunnelChange change);
-            progress.RecordType = ProgressRecordType.Completed;
-            WriteProgress(progress);
-            if (started)
+            if (ShouldProcess(name, "Initiate the tunnel")
+                && TryWait("Starting tunnels", $"{name}: waiting for the peer", name, (daemon, stop) => daemon.StartTunnelAsync(name, AllChildSa, stop), out TunnelChange change))
+            {
                 WriteChange(change.Tunnel!, change.Changed);
+            }
         }
     }
 }

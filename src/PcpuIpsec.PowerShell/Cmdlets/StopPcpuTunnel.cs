@@ -17,8 +17,11 @@ public sealed class StopPcpuTunnel : NamedTunnelCmdlet
     {
         foreach (string name in Name)
         {
-            if (ShouldProcess(name, "Delete the tunnel's SAs; its traffic stays held") && TryAsk(name, (daemon, stop) => daemon.StopTunnelAsync(name, stop), out TunnelChange change))
+            if (ShouldProcess(name, "Delete the tunnel's SAs; its traffic stays held")
+                && TryWait("Stopping tunnels", $"{name}: telling the peer", name, (daemon, stop) => daemon.StopTunnelAsync(name, stop), out TunnelChange change))
+            {
                 WriteChange(change.Tunnel!, change.Changed);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
@@ -15,6 +17,8 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 [OutputType(typeof(TunnelCheckResult))]
 public sealed class TestPcpuTunnel : DaemonCmdlet
 {
+    private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(250);
+
     /// <summary>The tunnels' names.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TunnelNameCompleter))]
@@ -33,6 +37,7 @@ public sealed class TestPcpuTunnel : DaemonCmdlet
 
     /// <summary>The tunnel's name at the other end, where it is another.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(PeerTunnelNameCompleter))]
     [ValidateNotNullOrEmpty]
     public string? PeerName { get; set; }
 
@@ -42,20 +47,38 @@ public sealed class TestPcpuTunnel : DaemonCmdlet
         DaemonClient? peer = PeerSocket is null ? null : DaemonSession.ClientOf(GetUnresolvedProviderPathFromPSPath(PeerSocket));
         foreach (string name in Name)
         {
-            if (TryAsk(name, (daemon, stop) => RunAsync(daemon, peer, name, stop), out IReadOnlyList<TunnelCheckResult> results))
-                WriteObject(results, enumerateCollection: true);
+            if (!TryAsk(name, (daemon, stop) => LookAsync(daemon, peer, name, peerFirst: true, stop), out Look before))
+                continue;
+            Watch(name);
+            if (TryAsk(name, (daemon, stop) => LookAsync(daemon, peer, name, peerFirst: false, stop), out Look after))
+                WriteObject(TunnelCheck.Run(after.Cpus, before.Tunnel, after.Tunnel, before.Peer, after.Peer), enumerateCollection: true);
         }
     }
 
-    private async Task<IReadOnlyList<TunnelCheckResult>> RunAsync(DaemonClient daemon, DaemonClient? peer, string name, CancellationToken stop)
+    /// <summary>The other end first before and last after: what is on its way is not missing there.</summary>
+    private async Task<Look> LookAsync(DaemonClient daemon, DaemonClient? peer, string name, bool peerFirst, CancellationToken stop)
     {
         DaemonInfo info = await daemon.GetInfoAsync(stop).ConfigureAwait(false);
-        Tunnel? peerBefore = await PeerAsync().ConfigureAwait(false);
-        Tunnel before = await daemon.GetTunnelAsync(name, stop).ConfigureAwait(false);
-        await Task.Delay(TimeSpan.FromSeconds(Seconds), stop).ConfigureAwait(false);
-        Tunnel after = await daemon.GetTunnelAsync(name, stop).ConfigureAwait(false);
-        return [.. TunnelCheck.Run(info.Cpus, before, after, peerBefore, await PeerAsync().ConfigureAwait(false))];
+        Tunnel? other = peerFirst ? await PeerAsync().ConfigureAwait(false) : null;
+        Tunnel tunnel = await daemon.GetTunnelAsync(name, stop).ConfigureAwait(false);
+        return new Look(info.Cpus, tunnel, other ?? await PeerAsync().ConfigureAwait(false));
 
         async Task<Tunnel?> PeerAsync() => peer is null ? null : await peer.GetTunnelAsync(PeerName ?? name, stop).ConfigureAwait(false);
     }
+
+    private void Watch(string name)
+    {
+        var total = TimeSpan.FromSeconds(Seconds);
+        const string Testing = "Testing tunnels";
+        long began = Stopwatch.GetTimestamp();
+        for (TimeSpan left = total; left > TimeSpan.Zero; left = total - Stopwatch.GetElapsedTime(began))
+        {
+            this.Say(Testing, $"{name}: counting what each CPU's Child SA carries", (int)(100 * (1 - left / total)), (int)Math.Ceiling(left.TotalSeconds));
+            if (StopToken.WaitHandle.WaitOne(left < _tick ? left : _tick))
+                throw new PipelineStoppedException();
+        }
+        this.SayDone(Testing);
+    }
+
+    private sealed record Look(IReadOnlyList<int> Cpus, Tunnel Tunnel, Tunnel? Peer);
 }

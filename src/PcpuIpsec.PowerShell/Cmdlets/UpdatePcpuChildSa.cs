@@ -16,7 +16,7 @@ public sealed class UpdatePcpuChildSa : NumberedChildSaCmdlet
     protected override void ProcessRecord()
     {
         if (ShouldProcess($"Child SA {Number} of {Tunnel}", "Negotiate new keys")
-            && TryAsk(Number, (daemon, stop) => daemon.RekeyChildSaAsync(Tunnel, Number, stop), out ChildSa child))
+            && TryWait("Rekeying Child SAs", $"{Tunnel}: Child SA {Number}", Number, (daemon, stop) => daemon.RekeyChildSaAsync(Tunnel, Number, stop), out ChildSa child))
         {
             WriteObject(child);
         }

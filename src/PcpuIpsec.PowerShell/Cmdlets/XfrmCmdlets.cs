@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PcpuIpsec.Client;
+using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 

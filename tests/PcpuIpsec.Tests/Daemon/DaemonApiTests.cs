@@ -2,6 +2,8 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using PcpuIpsec.Client;
+using PcpuIpsec.DataPlane;
+using PcpuIpsec.Host.Daemon;
 using PcpuIpsec.Ike;
 using PcpuIpsec.Ike.Messages;
 using PcpuIpsec.Tests.Gateway;
@@ -377,5 +379,18 @@ public sealed class DaemonApiTests
         var e = await Assert.ThrowsAsync<DaemonException>(() => client.GetInfoAsync());
         Assert.Equal(DaemonException.Unreachable, e.Error);
         Assert.Contains("/nonexistent/pcpu.sock", e.Message);
+    }
+
+    [Fact]
+    public async Task Where_the_data_plane_fails_the_traffic_stays_held_also_if_a_stop_releases_it()
+    {
+        await using DaemonHarness daemon = await DaemonHarness.StartAsync(d => d.OnStop = StopAction.Forget);
+        await daemon.Client.CreateTunnelAsync(DaemonHarness.Definition());
+
+        daemon.Plane.Raise(new PlaneFailed("worker 0 ended"));
+
+        Assert.Equal(1, await daemon.Ended);
+        Assert.Equal(["lab"], daemon.Plane.Held.Keys);
+        Assert.True(File.Exists(Path.Combine(daemon.TunnelsFolder, "lab.json")));
     }
 }

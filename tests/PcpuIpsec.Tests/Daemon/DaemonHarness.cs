@@ -49,6 +49,12 @@ internal sealed class DaemonHarness : IAsyncDisposable
 
     public IpsecGateway Gateway { get; private set; } = null!;
 
+    /// <summary>What becomes of the traffic when it stops.</summary>
+    public StopAction OnStop { get; set; }
+
+    /// <summary>Its exit code, once it has ended by itself.</summary>
+    public Task<int> Ended => _running.WaitAsync(TimeSpan.FromSeconds(20));
+
     public static async Task<DaemonHarness> StartAsync(Action<DaemonHarness>? before = null)
     {
         var harness = new DaemonHarness();
@@ -117,7 +123,7 @@ internal sealed class DaemonHarness : IAsyncDisposable
 
     private async Task StartDaemonAsync()
     {
-        var options = new DaemonOptions { SocketPath = SocketPath, TunnelsFolder = TunnelsFolder };
+        var options = new DaemonOptions { SocketPath = SocketPath, TunnelsFolder = TunnelsFolder, OnStop = OnStop };
         _stop = new CancellationTokenSource();
         _running = new DaemonProcess(options, Log)
         {

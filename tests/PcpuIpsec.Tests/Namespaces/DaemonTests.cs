@@ -89,16 +89,20 @@ public sealed class DaemonTests
     }
 
     [NamespaceFact]
-    public async Task A_daemon_of_a_session_ends_with_its_input_and_not_by_an_interrupt()
+    public async Task A_daemon_of_a_session_ends_with_its_input_and_not_by_an_interrupt_and_leaves_nothing()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
-        await using TestDaemon west = await TestDaemon.StartAsync(network.West, "--until-input-ends");
+        Leavings before = Leavings.Of(network.West.Namespace);
+        await using TestDaemon west = await TestDaemon.StartAsync(network.West, "--until-input-ends", "--on-stop", "forget");
+        await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
 
         west.Signal(Libc.SIGINT);
         await Task.Delay(200);
         await west.Client.GetInfoAsync();
 
         Assert.Equal(0, await west.EndInputAsync());
+        Assert.Empty(Leavings.Of(network.West.Namespace).Since(before));
+        Assert.False(Directory.Exists(west.TunnelsFolder));
     }
 
     [NamespaceFact]

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using PcpuIpsec.Client;
 using PcpuIpsec.PowerShell;
 
 namespace PcpuIpsec.Tests.PowerShell;
@@ -46,9 +47,57 @@ public sealed class CmdletContractTests
         Assert.NotEmpty(comments[$"T:{type.FullName}"].Element("summary")!.Value.Trim());
         Assert.All(comments[$"T:{type.FullName}"].Elements("example"), e => Assert.StartsWith("<code>", e.FirstNode!.ToString()));
         Assert.NotEmpty(comments[$"T:{type.FullName}"].Elements("example"));
-        foreach (PropertyInfo parameter in type.GetProperties().Where(p => p.CustomAttributes.Any(a => a.AttributeType.Name == "ParameterAttribute")))
+        foreach (PropertyInfo parameter in Parameters(type))
             Assert.NotEmpty(comments[$"P:{parameter.DeclaringType!.FullName}.{parameter.Name}"].Element("summary")!.Value.Trim());
         Assert.True(File.Exists(Path.Combine(Root(), "tests", "Pester", $"{Exported(type)}.Tests.ps1")));
+    }
+
+    /// <summary>Enums, switches and paths the engine completes by itself.</summary>
+    [Fact]
+    public void What_names_a_tunnel_a_CPU_an_interface_a_suite_a_Child_SA_an_address_or_a_kind_completes()
+    {
+        var completers = new Dictionary<string, string>
+        {
+            ["Tunnel"] = "TunnelNameCompleter",
+            ["Name"] = "TunnelNameCompleter",
+            ["PeerName"] = "PeerTunnelNameCompleter",
+            ["Cpu"] = "CpuCompleter",
+            ["ToCpu"] = "CpuCompleter",
+            ["Number"] = "ChildSaNumberCompleter",
+            ["InterfaceName"] = "XfrmInterfaceCompleter",
+            ["LocalAddress"] = "AddressCompleter",
+            ["IkeSuite"] = "SuiteCompleter",
+            ["EspSuite"] = "SuiteCompleter",
+            ["Mss"] = "MssCompleter",
+            ["Kind"] = "EventKindCompleter",
+            ["Id"] = "LabCompleter",
+        };
+        foreach (Type type in _module.GetTypes().Where(t => Find(t, "CmdletAttribute") is not null))
+        {
+            foreach (PropertyInfo parameter in Parameters(type))
+            {
+                string? completer = (parameter.CustomAttributes.FirstOrDefault(a => a.AttributeType.Name == "ArgumentCompleterAttribute")?.ConstructorArguments[0].Value as Type)?.Name;
+                // A new tunnel's name is none that there is.
+                string? expected = (type.Name, parameter.Name) == ("NewPcpuTunnel", "Name") ? null : completers.GetValueOrDefault(parameter.Name);
+                Assert.True(expected == completer, $"{type.Name} -{parameter.Name}: {completer}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("NewPcpuTunnel")]
+    [InlineData("SetPcpuTunnel")]
+    public void A_tunnel_can_be_declared_in_all_that_its_declaration_has(string name)
+    {
+        string[] parameters = [.. Parameters(Cmdlet(name)).Select(p => p.Name)];
+
+        Assert.All(typeof(TunnelDefinition).GetProperties().Where(p => p.Name != nameof(TunnelDefinition.XfrmInterface)), p => Assert.Contains(Singular(p), parameters));
+        Assert.All(typeof(PerCpuDefinition).GetProperties(), p => Assert.Contains(Singular(p), parameters));
+        Assert.All(typeof(XfrmInterfaceDefinition).GetProperties(), p => Assert.Contains("Interface" + Singular(p), parameters));
+
+        // Seconds and a bypass are no plurals.
+        static string Singular(PropertyInfo p) => p.PropertyType != typeof(string) && p.PropertyType.IsAssignableTo(typeof(System.Collections.IEnumerable)) && p.Name.EndsWith('s') && !p.Name.EndsWith("ss", StringComparison.Ordinal)
+            ? p.Name[..^1] : p.Name == "MaxChildSas" ? "MaxChildSa" : p.Name;
     }
 
     [Fact]
@@ -63,6 +112,8 @@ public sealed class CmdletContractTests
     }
 
     private static Type Cmdlet(string name) => Assert.Single(_module.GetTypes(), t => t.Name == name);
+
+    private static IEnumerable<PropertyInfo> Parameters(Type type) => type.GetProperties().Where(p => p.CustomAttributes.Any(a => a.AttributeType.Name == "ParameterAttribute"));
 
     private static string Exported(Type type)
     {

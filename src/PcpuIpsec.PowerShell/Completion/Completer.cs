@@ -1,0 +1,48 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using PcpuIpsec.Client;
+
+namespace PcpuIpsec.PowerShell.Completion;
+
+/// <summary>A value that can be typed, and what is known of it.</summary>
+internal readonly record struct Candidate(string Value, string? Tip = null);
+
+/// <summary>
+/// Completes a parameter's value while somebody types: a help, and an error in the middle of a line is none. So it starts no
+/// daemon, throws nothing, and takes a second at most.
+/// </summary>
+internal abstract class Completer : IArgumentCompleter
+{
+    // Longer than this and whoever typed has gone on.
+    private static readonly TimeSpan _limit = TimeSpan.FromSeconds(1);
+
+    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    {
+        // A quote that was typed comes along, and none is needed.
+        string typed = (wordToComplete ?? "").Trim('\'', '"');
+        return [.. Candidates(parameterName, fakeBoundParameters)
+            .Where(c => c.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
+            .Select(c => new CompletionResult(c.Value, c.Value, CompletionResultType.ParameterValue, c.Tip ?? c.Value))];
+    }
+
+    /// <param name="parameter">The parameter whose value is typed.</param>
+    /// <param name="bound">The other parameters, as far as they were typed.</param>
+    protected abstract IEnumerable<Candidate> Candidates(string parameter, IDictionary bound);
+
+    /// <summary>Asks a daemon that runs; false where it does not answer in time, or fails.</summary>
+    protected static bool TryAsk<T>(string socket, Func<DaemonClient, CancellationToken, Task<T>> ask, out T answer)
+    {
+        using var limit = new CancellationTokenSource(_limit);
+        try
+        {
+            answer = ask(DaemonSession.ClientOf(socket), limit.Token).GetAwaiter().GetResult();
+            return true;
+        }
+        catch (Exception e) when (e is DaemonException or OperationCanceledException)
+        {
+            answer = default!;
+            return false;
+        }
+    }
+}
