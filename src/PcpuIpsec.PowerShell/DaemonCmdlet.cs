@@ -60,6 +60,11 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
         {
             throw new PipelineStoppedException();
         }
+        finally
+        {
+            foreach (string warning in DaemonSession.TakeWarnings())
+                WriteWarning(warning);
+        }
     }
 
     /// <summary>Asks what may take more than a second, and says meanwhile what is waited for.</summary>

@@ -87,6 +87,13 @@ internal static class DaemonSession
         }
     }
 
+    /// <summary>What the private daemon logged since this was asked last: nobody else reads it.</summary>
+    public static IReadOnlyList<string> TakeWarnings()
+    {
+        lock (_lock)
+            return _private?.TakeWarnings() ?? [];
+    }
+
     /// <summary>Ends the private daemon. With others the session stays connected.</summary>
     public static void StopPrivate()
     {

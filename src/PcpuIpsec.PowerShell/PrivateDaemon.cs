@@ -16,7 +16,7 @@ internal sealed class PrivateDaemon : IDisposable
         _folder = folder;
         // A killed one's would look as if it were ready.
         File.Delete(SocketPath);
-        _program = new SessionProgram(What, ["serve", "--socket", SocketPath, "--tunnels", folder, "--on-stop", "forget", "--until-input-ends", "--log", "warning"]);
+        _program = new SessionProgram(What, ["serve", "--socket", SocketPath, "--tunnels", SessionFolder.TunnelsOf(folder), "--on-stop", "forget", "--until-input-ends", "--log", "warning"]);
         SessionFolder.SetOwners(folder, Environment.ProcessId, _program.ProcessId);
     }
 
@@ -24,8 +24,11 @@ internal sealed class PrivateDaemon : IDisposable
 
     public bool HasExited => _program.HasExited;
 
+    /// <summary>What it logged since this was asked last.</summary>
+    public IReadOnlyList<string> TakeWarnings() => _program.TakeSaid();
+
     /// <summary>It ended without a word: what it held is held, and what was declared is in its folder.</summary>
-    public bool WasKilled => HasExited && Directory.Exists(_folder);
+    public bool WasKilled => HasExited && Directory.Exists(SessionFolder.TunnelsOf(_folder));
 
     public static async Task<PrivateDaemon> StartAsync(CancellationToken cancellationToken)
     {
@@ -54,7 +57,7 @@ internal sealed class PrivateDaemon : IDisposable
         _program.Dispose();
         try
         {
-            if (killed && DeclaredTunnels.Names(_folder).Count > 0)
+            if (killed && DeclaredTunnels.Names(SessionFolder.TunnelsOf(_folder)).Count > 0)
                 Release();
         }
         finally
@@ -87,7 +90,7 @@ internal sealed class PrivateDaemon : IDisposable
     /// <summary>As the killed daemon would have at its end.</summary>
     private void Release()
     {
-        using var release = new SessionProgram("What the private daemon left held", ["release", "--tunnels", _folder]);
+        using var release = new SessionProgram("What the private daemon left held", ["release", "--tunnels", SessionFolder.TunnelsOf(_folder)]);
     }
 
     private async Task WaitAsync(CancellationToken cancellationToken)

@@ -5,12 +5,15 @@ namespace PcpuIpsec.PowerShell;
 
 /// <summary>
 /// The folder of a session's daemon: its socket, its declared tunnels and their keys. In memory, for root alone, and gone after
-/// a boot; the daemon removes it when it ends, unless it is killed.
+/// a boot. The daemon removes tunnels and keys when it ends, unless it is killed; the session removes the rest.
 /// </summary>
 internal static class SessionFolder
 {
     private const string Parent = "/run", Prefix = "pcpu-ipsec-session-", OwnersFile = "owners";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <summary>Where the daemon has its declared tunnels.</summary>
+    public static string TunnelsOf(string folder) => Path.Combine(folder, "tunnels.d");
 
     public static string Create()
     {
@@ -42,10 +45,11 @@ internal static class SessionFolder
             // Without owners it is being made.
             if (!File.Exists(owners) || File.ReadLines(owners).Any(o => Mark(int.Parse(o.Split(' ')[0], CultureInfo.InvariantCulture)) == o))
                 return null;
-            DeclaredTunnels.DeleteKeys(folder);
-            IReadOnlyList<string> held = DeclaredTunnels.Names(folder);
+            string tunnels = TunnelsOf(folder);
+            DeclaredTunnels.DeleteKeys(tunnels);
+            IReadOnlyList<string> held = DeclaredTunnels.Names(tunnels);
             if (held.Count > 0)
-                return $"The private daemon of another session was killed and left the traffic of {string.Join(", ", held)} held: nothing of it leaves in clear. In its network namespace 'pcpu-ipsec release --tunnels {folder}' lets it go; remove that folder then.";
+                return $"The private daemon of another session was killed and left the traffic of {string.Join(", ", held)} held: nothing of it leaves in clear. In its network namespace 'pcpu-ipsec release --tunnels {tunnels}' lets it go; remove {folder} then.";
             Directory.Delete(folder, recursive: true);
             return null;
         }

@@ -1,18 +1,21 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Text;
+using System.Text.RegularExpressions;
 using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell;
 
 /// <summary>A pcpu-ipsec of this session's own. It ends when its standard input does, so also where the session is killed.</summary>
-internal sealed class SessionProgram : IDisposable
+internal sealed partial class SessionProgram : IDisposable
 {
     private const string Program = "pcpu-ipsec";
+
+    // The last ones, of a session that does not look.
+    private const int LinesAtMost = 100;
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(15);
 
     private readonly Process _process;
-    private readonly StringBuilder _said = new();
+    private readonly Queue<string> _said = new();
 
     /// <param name="what">What is started, for people.</param>
     /// <param name="arguments">The verb and its options.</param>
@@ -34,8 +37,14 @@ internal sealed class SessionProgram : IDisposable
         }
         _process.ErrorDataReceived += (_, e) =>
         {
+            if (string.IsNullOrWhiteSpace(e.Data))
+                return;
             lock (_said)
-                _said.AppendLine(e.Data);
+            {
+                _said.Enqueue(LogPrefix().Replace(e.Data, ""));
+                if (_said.Count > LinesAtMost)
+                    _said.Dequeue();
+            }
         };
         _process.BeginErrorReadLine();
     }
@@ -46,13 +55,17 @@ internal sealed class SessionProgram : IDisposable
 
     public bool HasExited => _process.HasExited;
 
-    /// <summary>What it wrote to standard error.</summary>
-    public string Said
+    /// <summary>What it wrote to standard error and nobody has taken yet.</summary>
+    public string Said => string.Join('\n', TakeSaid());
+
+    /// <summary>The lines of it.</summary>
+    public IReadOnlyList<string> TakeSaid()
     {
-        get
+        lock (_said)
         {
-            lock (_said)
-                return _said.ToString().Trim();
+            string[] lines = [.. _said];
+            _said.Clear();
+            return lines;
         }
     }
 
@@ -80,6 +93,10 @@ internal sealed class SessionProgram : IDisposable
             _process.Kill();
         _process.Dispose();
     }
+
+    // What logs and with which level, before what it says.
+    [GeneratedRegex(@"^\w+: [\w.]+\[\d+\] ")]
+    private static partial Regex LogPrefix();
 
     /// <summary>The module's own, else the one that the host has.</summary>
     private static string Find(string what)
