@@ -13,7 +13,7 @@ public class CommandLineTests
     [InlineData("help bogus", "pcpu-ipsec: 'bogus' is no verb; allowed are serve, lab, lab-hosts, release.")]
     [InlineData("serve --data-plane foo", "pcpu-ipsec: --data-plane = 'foo': allowed are auto, kernel, embedded.")]
     [InlineData("release --data-plane 1", "pcpu-ipsec: --data-plane = '1': allowed are auto, kernel, embedded.")]
-    [InlineData("serve --on-stop forget", "pcpu-ipsec: --on-stop = 'forget': allowed are hold, release.")]
+    [InlineData("serve --on-stop keep", "pcpu-ipsec: --on-stop = 'keep': allowed are hold, release, forget.")]
     [InlineData("serve --log loud", "pcpu-ipsec: --log = 'loud': allowed are trace, debug, information, warning, error, critical, none.")]
     [InlineData("serve --socks x", "pcpu-ipsec: Unrecognized command or argument '--socks'.")]
     public async Task What_is_wrong_is_told_in_its_own_words_and_where_to_look(string line, string told)
@@ -30,7 +30,7 @@ public class CommandLineTests
     [InlineData("help", "serve", "lab-hosts", "release")]
     [InlineData("--help", "serve", "lab-hosts", "release")]
     [InlineData("help serve", "/run/pcpu-ipsec/pcpu-ipsec.sock", "/etc/pcpu-ipsec/tunnels.d", "trace|debug|information|warning|error|critical|none", "Default: information", "Default: hold", "Default: auto")]
-    [InlineData("serve --help", "/run/pcpu-ipsec/pcpu-ipsec.sock", "auto|kernel|embedded", "hold|release", "Default: all that it can", "Default: none")]
+    [InlineData("serve --help", "/run/pcpu-ipsec/pcpu-ipsec.sock", "auto|kernel|embedded", "hold|release|forget", "Default: all that it can", "Default: none")]
     [InlineData("help release", "/etc/pcpu-ipsec/tunnels.d", "--tunnel <NAME>", "auto|kernel|embedded")]
     public async Task Help_names_each_option_with_what_it_takes_and_its_default(string line, params string[] told)
     {
