@@ -34,7 +34,7 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         using var export = OtlpExport.OfEnvironment();
         using var keeper = new TunnelKeeper(folder, KeySource.OfEnvironment(), _log);
         await keeper.OpenAsync(tunnels => StartGateway(
-            new GatewayOptions { DataPlane = options.DataPlane, Cpus = options.Cpus, SteerByFlow = options.SteerByFlow, LoggerFactory = loggers, Meter = metrics.Meter, Tunnels = tunnels },
+            new GatewayOptions { DataPlane = options.DataPlane, Cpus = options.Cpus, SteerByFlow = options.SteerByFlow, LoggerFactory = loggers, Meter = metrics.Meter, Tunnels = tunnels, Words = CommandLineWords.Instance },
             cancellationToken));
         WarnOfOthersHolds(keeper, folder);
         // What starting took is not needed again.

@@ -14,11 +14,11 @@ internal static class ReleaseVerb
         var tunnel = new Option<string[]>("--tunnel") { Description = "Only this tunnel, declared or not; can be given several times", HelpName = "NAME" };
         var command = new Command("release", "Let the traffic of declared tunnels go unprotected that an ended or killed daemon still holds") { tunnels, plane, tunnel };
         command.SetAction((result, cancellation) => RunAsync(
-            result.GetRequiredValue(tunnels), ServeVerb.IsDefault(result, tunnels), plane.Of(result), [.. (result.GetValue(tunnel) ?? []).Distinct()], cancellation));
+            result.GetRequiredValue(tunnels), ServeVerb.IsDefault(result, tunnels), plane.Of(result), [.. (result.GetValue(tunnel) ?? []).Distinct()], result.InvocationConfiguration, cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(string path, bool isDefault, DataPlaneKind plane, string[] names, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string path, bool isDefault, DataPlaneKind plane, string[] names, InvocationConfiguration console, CancellationToken cancellation)
     {
         try
         {
@@ -35,12 +35,12 @@ internal static class ReleaseVerb
             TunnelOptions[] known = [.. declared.Where(t => wanted.Contains(t.Name)).Select(t => TunnelMapping.ToOptions(t, none))];
             IReadOnlyList<string> released = await IpsecGateway.ReleaseAsync(new GatewayOptions { DataPlane = plane, Tunnels = known }, wanted, cancellation);
             foreach (string name in wanted)
-                Console.WriteLine(released.Contains(name) ? $"{name}: its traffic is not held any more." : $"{name}: nothing was held under this name in this network namespace.");
+                await console.Output.WriteLineAsync(released.Contains(name) ? $"{name}: its traffic is not held any more." : $"{name}: nothing was held under this name in this network namespace.");
             return released.Count == wanted.Length ? 0 : 1;
         }
         catch (PcpuIpsecException e)
         {
-            await Console.Error.WriteLineAsync("pcpu-ipsec: " + e.Message);
+            await console.Error.WriteLineAsync("pcpu-ipsec: " + e.Message);
             return 1;
         }
     }

@@ -47,11 +47,12 @@ internal static class ServeVerb
                 OnStop = onStop.Of(result),
                 Input = result.GetValue(untilInputEnds) ? Console.OpenStandardInput() : null,
             },
-            log.Of(result)));
+            log.Of(result),
+            result.InvocationConfiguration.Error));
         return command;
     }
 
-    private static async Task<int> RunAsync(Func<DaemonOptions> options, LogLevel level)
+    private static async Task<int> RunAsync(Func<DaemonOptions> options, LogLevel level, TextWriter error)
     {
         using var stopping = new CancellationTokenSource();
         DaemonOptions? daemon = null;
@@ -91,7 +92,7 @@ internal static class ServeVerb
         }
         catch (PcpuIpsecException e)
         {
-            await Console.Error.WriteLineAsync("pcpu-ipsec: " + e.Message);
+            await error.WriteLineAsync("pcpu-ipsec: " + e.Message);
             return 1;
         }
     }

@@ -19,7 +19,7 @@ internal static class DataPlanes
         {
             case DataPlaneKind.Kernel:
                 if (options.SteerByFlow)
-                    throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{nameof(options.SteerByFlow)}: 'True' is not allowed with the kernel data plane, which chooses by the CPU; allowed: False, or the embedded one");
+                    throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{options.Words.Name(nameof(options.SteerByFlow))}: '{options.Words.Value(true)}' is not allowed with the kernel data plane, which chooses by the CPU; allowed: {options.Words.Value(false)}, or the embedded one");
                 KernelDataPlane kernel = Kernel(options, log);
                 return (kernel, kernel.Abilities.PerCpuSa ? AsAskedFor : $"{AsAskedFor}; {NoPerCpu}, so each tunnel has one Child SA");
             case DataPlaneKind.Embedded:

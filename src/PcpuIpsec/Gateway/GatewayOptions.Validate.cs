@@ -20,12 +20,12 @@ public sealed partial record GatewayOptions
         if (Cpus is not { } cpus)
             return;
         if (cpus.Count == 0)
-            throw Bad($"{nameof(Cpus)}: an empty list; allowed are one or more CPUs, or null for all that are online");
+            throw Bad($"{Words.Name(nameof(Cpus))}: an empty list; allowed are one or more CPUs, or null for all that are online");
         IReadOnlyList<int> online = HostCpus.Online();
         foreach (int cpu in cpus)
         {
             if (!online.Contains(cpu))
-                throw Bad($"{nameof(Cpus)}: CPU {cpu} is not online; online are {CpuList.Format(online)}");
+                throw Bad($"{Words.Name(nameof(Cpus))}: CPU {cpu} is not online; online are {CpuList.Format(online)}");
         }
     }
 

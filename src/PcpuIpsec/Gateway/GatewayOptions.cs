@@ -34,6 +34,9 @@ public sealed partial record GatewayOptions
     /// <summary>Writes the keys of every SA into files of this folder, from which Wireshark decrypts; null: nowhere.</summary>
     internal string? KeyExportFolder { get; init; }
 
+    /// <summary>In what words its faults are told.</summary>
+    internal OptionWords Words { get; init; } = OptionWords.Library;
+
     /// <summary>Where it measures; null: a meter of its own. It is the gateway's from the start on.</summary>
     internal Meter? Meter { get; init; }
 

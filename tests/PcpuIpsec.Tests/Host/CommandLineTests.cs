@@ -58,9 +58,26 @@ public class CommandLineTests
     {
         string folder = Path.Combine(Path.GetTempPath(), $"pcpu-typo-{Guid.NewGuid():N}");
 
-        Assert.Equal(1, (await RunAsync($"{verb} --tunnels {folder}")).Exit);
+        Assert.Equal((1, "", $"pcpu-ipsec: --tunnels = '{folder}' is not there; allowed is a folder that is{Environment.NewLine}"), await RunAsync($"{verb} --tunnels {folder}"));
 
         Assert.False(Directory.Exists(folder));
+    }
+
+    [Fact]
+    public async Task What_the_daemon_is_started_with_is_refused_by_the_name_of_its_option()
+    {
+        string folder = Directory.CreateTempSubdirectory("pcpu-serve-").FullName;
+        try
+        {
+            (int exit, _, string error) = await RunAsync($"serve --tunnels {folder} --socket {folder}/s.sock --cpus 8191");
+
+            Assert.Equal(1, exit);
+            Assert.StartsWith("pcpu-ipsec: --cpus: CPU 8191 is not online; online are ", error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     private static async Task<(int Exit, string Output, string Error)> RunAsync(string line)
