@@ -5,7 +5,7 @@
     Builds the PowerShell module into out/PcpuIpsec, tests it, and packs it.
 .DESCRIPTION
     Build     out/PcpuIpsec: the module with its daemon, views and help; Import-Module ./PcpuIpsec.psd1 works after it
-    Test      runs tests/Pester against it, as root
+    Test      runs tests/Pester against it, as root, with Pester 5 and with Pester 6 where both are installed
     Package   the same with a daemon that needs no .NET on the host, and out/PcpuIpsec.VERSION.zip
 .EXAMPLE
     ./build.ps1 Build, Test
@@ -36,15 +36,37 @@ function Build-Module([switch] $SelfContained) {
     pwsh -NoProfile -File "$PSScriptRoot/packaging/New-ModuleHelp.ps1" -Library "$module/lib" -About "$PSScriptRoot/src/PcpuIpsec.PowerShell/about_PcpuIpsec.help.txt"
 }
 
+# With the newest Pester 5 and with the newest Pester 6: the suite is for both. Each in a process of its own.
 function Test-Module {
-    pwsh -NoProfile -Command {
-        param($Tests)
-        $configuration = New-PesterConfiguration
-        $configuration.Run.Path = $Tests
-        $configuration.Run.Throw = $true
-        $configuration.Output.Verbosity = 'Detailed'
-        Invoke-Pester -Configuration $configuration
-    } -args "$PSScriptRoot/tests/Pester"
+    $versions = Get-Module Pester -ListAvailable | Where-Object { $_.Version.Major -in 5, 6 } | Group-Object { $_.Version.Major } |
+        ForEach-Object { ($_.Group | Sort-Object Version)[-1].Version } | Sort-Object
+    if (-not $versions) {
+        throw 'Neither Pester 5 nor Pester 6 is installed (Install-PSResource Pester).'
+    }
+    if (@($versions).Count -eq 1) {
+        Write-Output "Only Pester $versions is installed: the suite runs with that one alone, and not with Pester $($versions.Major -eq 5 ? 6 : 5)."
+    }
+    # What fails with one does not keep the other from running.
+    $failed = [System.Collections.Generic.List[string]]::new()
+    foreach ($version in $versions) {
+        try {
+            pwsh -NoProfile -Command {
+                param($Tests, $Version)
+                Import-Module Pester -RequiredVersion $Version
+                $configuration = New-PesterConfiguration
+                $configuration.Run.Path = $Tests
+                $configuration.Run.Throw = $true
+                $configuration.Output.Verbosity = 'Detailed'
+                Invoke-Pester -Configuration $configuration
+            } -args "$PSScriptRoot/tests/Pester", "$version"
+        }
+        catch [System.Management.Automation.NativeCommandExitException] {
+            $failed.Add("$version")
+        }
+    }
+    if ($failed.Count -gt 0) {
+        throw "The suite failed with Pester $($failed -join ' and ')."
+    }
 }
 
 function New-ModulePackage {
