@@ -1,4 +1,10 @@
 BeforeDiscovery {
+    . "$PSScriptRoot/Lab.ps1"
+    # Stop-PcpuDaemon's needs a private daemon, which its own tests have, and Move-PcpuChildSa's a second CPU.
+    $without = @('Stop-PcpuDaemon') + ([Environment]::ProcessorCount -lt 2 ? 'Move-PcpuChildSa' : @())
+    $helps = foreach ($cmdlet in Get-Command -Module PcpuIpsec | Where-Object Name -notin $without) {
+        (Get-Help $cmdlet.Name -Examples).examples.example | ForEach-Object { @{ Cmdlet = $cmdlet.Name; Code = "$($_.code)" } }
+    }
     $ansible = [bool](Get-Command ansible-playbook -ErrorAction Ignore)
 }
 BeforeAll {
@@ -68,5 +74,34 @@ west ansible_connection=local pcpu_local=192.0.2.1 pcpu_remote=192.0.2.2 pcpu_lo
         $second | Should -Match 'west\s+: ok=3\s+changed=0\s.*failed=0'
         $second | Should -Match 'east\s+: ok=3\s+changed=0\s.*failed=0'
         Invoke-TestPing $lab | Should -Be 3
+    }
+}
+
+Describe 'The help' {
+    BeforeAll {
+        ip -n "$($lab.Id)-west" addr add 10.0.0.1/32 dev wire
+        $east = Get-TestTunnel $lab east
+        $west = Get-TestTunnel $lab west
+        $null = New-PcpuTunnel @east
+        $null = Connect-PcpuDaemon -Socket $lab.WestSocket
+    }
+
+    It 'has examples that run: <Code>' -ForEach $helps {
+        if ((Get-PcpuTunnel -Socket $lab.WestSocket).Definition.LocalAddress -ne '192.0.2.1') {
+            Get-PcpuTunnel | Remove-PcpuTunnel -Confirm:$false
+        }
+        if ($Cmdlet -eq 'New-PcpuTunnel') {
+            Get-PcpuTunnel | Remove-PcpuTunnel -Confirm:$false
+        }
+        else {
+            if (-not (Get-PcpuTunnel)) {
+                $null = New-PcpuTunnel @west
+            }
+            $null = Start-PcpuTunnel lab -AllChildSa
+        }
+        $Error.Clear()
+        $ErrorActionPreference = 'Stop'
+        $null = & ([scriptblock]::Create($Code.Replace('/run/pcpu-ipsec/pcpu-ipsec.sock', $lab.WestSocket)))
+        $Error | Should -BeNullOrEmpty
     }
 }

@@ -20,8 +20,8 @@ Describe 'The module' {
 
     It 'is imported within 400 ms' {
         $PSNativeCommandUseErrorActionPreference = $false
-        $times = 1..3 | ForEach-Object { [double](pwsh -NoProfile -NonInteractive -Command "(Measure-Command { Import-Module '$root/PcpuIpsec.psd1' }).TotalMilliseconds") }
-        ($times | Sort-Object)[0] | Should -BeLessThan 400
+        $times = 1..5 | ForEach-Object { [double](pwsh -NoProfile -NonInteractive -Command "(Measure-Command { Import-Module '$root/PcpuIpsec.psd1' }).TotalMilliseconds") }
+        ($times | Sort-Object)[2] | Should -BeLessThan 400
     }
 
     It 'tells about itself' {
