@@ -8,7 +8,7 @@ namespace PcpuIpsec.Host.Daemon;
 internal static class RequestBody
 {
     /// <summary>In bytes: ten times what a tunnel with all its lists takes.</summary>
-    private const int LengthAtMost = 1 << 16;
+    public const int LengthAtMost = 1 << 16;
 
     /// <summary>
     /// What the server reads of one, in bytes. It is more than is allowed, since a client that still writes when its connection is closed

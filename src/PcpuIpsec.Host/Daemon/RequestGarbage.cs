@@ -10,13 +10,22 @@ internal static class RequestGarbage
     /// <summary>In bytes; some 80 requests.</summary>
     private const long Enough = 1 << 20;
 
+    /// <summary>In milliseconds: packets may be waiting meanwhile.</summary>
+    private const long LeastPause = 1000;
+
     private static long _allocatedThen;
+    private static long _collectedAt;
 
     /// <summary>Collects it where it is worth that: some milliseconds, since what is in use is little.</summary>
     public static void Collect()
     {
+        long now = Environment.TickCount64, before = Interlocked.Read(ref _collectedAt);
+        if (now - before < LeastPause)
+            return;
         long allocated = GC.GetTotalAllocatedBytes(), then = Interlocked.Read(ref _allocatedThen);
-        if (allocated - then >= Enough && Interlocked.CompareExchange(ref _allocatedThen, allocated, then) == then)
-            GC.Collect();
+        if (allocated - then < Enough || Interlocked.CompareExchange(ref _collectedAt, now, before) != before)
+            return;
+        Interlocked.Exchange(ref _allocatedThen, allocated);
+        GC.Collect();
     }
 }

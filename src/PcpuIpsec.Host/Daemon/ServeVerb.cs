@@ -44,7 +44,9 @@ internal static class ServeVerb
                 DataPlane = plane.Of(result),
                 Cpus = result.GetValue(cpus) is { } list ? CpuList.Parse(list, "--cpus") : null,
                 SteerByFlow = result.GetValue(steer),
-                OnStop = onStop.Of(result),
+                OnStop = onStop.Of(result) is var stop && stop == StopAction.Forget && (!result.GetValue(untilInputEnds) || IsDefault(result, tunnels))
+                    ? throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, "--on-stop: 'forget' removes the folder of declared tunnels; allowed with --until-input-ends and --tunnels alone")
+                    : stop,
                 Input = result.GetValue(untilInputEnds) ? Console.OpenStandardInput() : null,
             },
             log.Of(result),

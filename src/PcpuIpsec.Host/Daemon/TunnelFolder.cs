@@ -12,7 +12,6 @@ namespace PcpuIpsec.Host.Daemon;
 internal sealed class TunnelFolder
 {
     private const string Extension = ".json", KeyExtension = ".key", TemporaryExtension = ".tmp";
-    private const long LengthAtMost = 1 << 18;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <param name="path">Where it is.</param>
@@ -76,12 +75,12 @@ internal sealed class TunnelFolder
 
     /// <summary>What is neither a declaration nor a key, and nobody reads.</summary>
     public IReadOnlyList<string> Ignored()
-        => [.. Entries(new EnumerationOptions { AttributesToSkip = 0 }, "*").Select(e => System.IO.Path.GetFileName(e)!).Except(Files().Select(f => System.IO.Path.GetFileName(f)!)).Where(n => !n.EndsWith(KeyExtension, StringComparison.Ordinal))];
+        => [.. Entries(new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false }, "*").Select(e => System.IO.Path.GetFileName(e)!).Except(Files().Select(f => System.IO.Path.GetFileName(f)!)).Where(n => !n.EndsWith(KeyExtension, StringComparison.Ordinal))];
 
     /// <summary>Names that tunnels of this folder may have had: of keys, copies and whatever else is there.</summary>
     public IEnumerable<string> FormerNames()
     {
-        foreach (string entry in Entries(new EnumerationOptions { AttributesToSkip = 0 }, "*"))
+        foreach (string entry in Entries(new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false }, "*"))
         {
             string name = System.IO.Path.GetFileName(entry);
             for (int dot = name.LastIndexOf('.'); dot > 0; dot = name.LastIndexOf('.'))
@@ -148,7 +147,8 @@ internal sealed class TunnelFolder
         return (temporary, path);
     }
 
-    private string[] Files() => Entries(new EnumerationOptions { AttributesToSkip = FileAttributes.Directory }, "*" + Extension);
+    /// <summary>A folder that cannot be read is an error, and not one without tunnels: those that are there would be removed.</summary>
+    private string[] Files() => Entries(new EnumerationOptions { AttributesToSkip = FileAttributes.Directory, IgnoreInaccessible = false }, "*" + Extension);
 
     private string[] Entries(EnumerationOptions options, string pattern)
     {
@@ -168,8 +168,8 @@ internal sealed class TunnelFolder
         try
         {
             var info = new FileInfo(file);
-            if (info.Length > LengthAtMost)
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it has {info.Length} bytes; allowed are {LengthAtMost}");
+            if (info.Length > RequestBody.LengthAtMost)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it has {info.Length} bytes; allowed are {RequestBody.LengthAtMost}");
             json = File.ReadAllBytes(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

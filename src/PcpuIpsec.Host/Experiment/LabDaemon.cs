@@ -27,7 +27,7 @@ internal sealed class LabDaemon : IAsyncDisposable
         string socket = Path.Combine(_folder, "s.sock");
         (string program, IReadOnlyList<string> arguments) = HostProgram.Command(
             "serve", "--socket", socket, "--tunnels", Path.Combine(_folder, "tunnels.d"), "--data-plane", plane.ToString().ToLowerInvariant(), "--cpus", CpuList.Format(cpus), "--until-input-ends", "--log", "warning");
-        _process = host.Start(new LabCommand(program, arguments) { Environment = new Dictionary<string, string> { ["DOTNET_TieredPGO"] = "1" } });
+        _process = host.Start(new LabCommand(program, arguments));
         Client = new DaemonClient(socket);
     }
 

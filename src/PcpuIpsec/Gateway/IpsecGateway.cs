@@ -145,7 +145,7 @@ public sealed partial class IpsecGateway : IAsyncDisposable
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         _meter.Dispose();
-        int held = 0;
+        int? held = null;
         try
         {
             held = await CloseAllAsync();
@@ -156,7 +156,7 @@ public sealed partial class IpsecGateway : IAsyncDisposable
             await _stop.CancelAsync();
             await _planeEvents;
             await _edge.DisposeAsync();
-            GatewayLog.Stopped(_log, held == 0 ? "it holds no traffic" : $"the traffic of {held} tunnel{(held == 1 ? "" : "s")} stays held");
+            GatewayLog.Stopped(_log, held is null ? "what it holds stays held" : held == 0 ? "it holds no traffic" : $"the traffic of {held} tunnel{(held == 1 ? "" : "s")} stays held");
             _events.Complete();
             _stop.Dispose();
         }

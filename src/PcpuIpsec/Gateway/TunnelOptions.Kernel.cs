@@ -22,8 +22,9 @@ public sealed partial record TunnelOptions
             throw Bad(nameof(Mode), Mode, $"{Words.Value(IpsecMode.Tunnel)}, since {Words.Name(Field)} is given: what is routed into an interface leaves it towards another address");
         if (options.Name is null || !RouteSocket.IsName(options.Name))
             throw Bad($"{Field}.{nameof(options.Name)}", options.Name, $"1 to {RouteSocket.NameLengthAtMost} characters without spaces, '/' and ':'");
-        if (options.Id == 0)
-            throw Bad($"{Field}.{nameof(options.Id)}", 0, $"1 to {uint.MaxValue}, or null");
+        uint id = options.Id ?? KernelIds.RequestIdOf(Name);
+        if (id is 0 or KernelIds.RetiredInterfaceId)
+            throw Bad($"{Field}.{nameof(options.Id)}", id, $"1 to {uint.MaxValue} but {KernelIds.RetiredInterfaceId}, or null");
         if (options.Mtu is { } mtu)
             InRange(mtu, TunnelMtu.Least, ushort.MaxValue, $"{Field}.{nameof(options.Mtu)}");
         string routes = $"{Field}.{nameof(options.Routes)}";
@@ -35,7 +36,7 @@ public sealed partial record TunnelOptions
         // Our own side is never routed into the interface; where that is everything, nothing is left to choose by.
         if (options.Routes is null && prefixes.Any(p => p.PrefixLength == 0 && KernelRoutes.Prefixes(local).Contains(p)))
             throw Bad(routes, "null", "a list, since both sides' selectors are everything: [] where you set the routes yourself");
-        return new RoutedInterface(options.Name, options.Id ?? KernelIds.RequestIdOf(Name), options.Mtu, prefixes);
+        return new RoutedInterface(options.Name, id, options.Mtu, prefixes);
     }
 
     private SegmentSize? SegmentSize(IReadOnlyList<TrafficSelector> remote)

@@ -79,7 +79,7 @@ internal sealed partial class KernelDataPlane
         void SetRight()
         {
             Resynchronize();
-            foreach (XfrmStateId id in _retired.Keys.ToArray())
+            foreach (XfrmStateId id in _retired.Where(r => r.Value.IsDue).Select(r => r.Key).ToArray())
                 OrLater(() => DeleteRetired(id));
             foreach (KernelConnection connection in _connections.Values)
             {

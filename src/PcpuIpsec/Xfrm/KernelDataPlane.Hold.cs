@@ -169,7 +169,7 @@ internal sealed partial class KernelDataPlane
     /// <summary>For the SAs of all connections, since each is held before any has its SAs. A help, and no condition.</summary>
     private void MakeRoom(TrafficPolicy policy)
     {
-        int ours = _sas.Count + _connections.Values.Sum(c => c.Left.Count);
+        int ours = _sas.Count + _retired.Count + _connections.Values.Sum(c => c.Left.Count);
         int needed = _connections.Values.Sum(c => StateTableRoom.NeededBy(c.Policy, _options.Cpus.Count));
         try
         {

@@ -107,6 +107,8 @@ public sealed class PlaneTrafficTests(ITestOutputHelper output)
         ChildSaStatus moved = await GatewayPair.OfCpuAsync(pair.West, 3);
         Assert.Equal(before.Number, moved.Number);
         Assert.NotEqual(before.OutboundSpi, moved.OutboundSpi);
+        // What the peer sends by it is to come to that CPU too.
+        Assert.Equal(3, Assert.Single(await KernelLab.SasAsync(lab.West), s => s.Spi == moved.InboundSpi).Cpu);
         await using var errors = new XfrmErrors(lab.West, lab.East);
         await using UdpFlow flow = UdpFlow.Start(lab.Sunset, lab.Sunrise, cpu: 3, rate: 100);
         await PlaneWait.UntilAsync(async () => (await KernelLab.SasAsync(lab.West)).Any(s => s.Spi == moved.OutboundSpi && s.Cpu == 3 && s.Packets > 20) ? null : "CPU 3 does not send by the SA that moved there");

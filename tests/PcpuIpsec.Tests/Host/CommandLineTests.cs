@@ -26,6 +26,19 @@ public class CommandLineTests
         Assert.EndsWith($"pcpu-ipsec: see pcpu-ipsec {(line.StartsWith("serve", StringComparison.Ordinal) || line.StartsWith("release", StringComparison.Ordinal) ? line.Split(' ')[0] + " " : "")}--help{Environment.NewLine}", error, StringComparison.Ordinal);
     }
 
+    /// <summary>Only of a folder that a program made for its daemon.</summary>
+    [Theory]
+    [InlineData("serve --on-stop forget")]
+    [InlineData("serve --on-stop forget --until-input-ends")]
+    [InlineData("serve --on-stop forget --tunnels /nowhere")]
+    public async Task A_daemon_removes_no_folder_that_others_declare_tunnels_in(string line)
+    {
+        (int exit, _, string error) = await RunAsync(line);
+
+        Assert.Equal(1, exit);
+        Assert.StartsWith("pcpu-ipsec: --on-stop: 'forget' removes the folder of declared tunnels; allowed with --until-input-ends and --tunnels alone", error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("help", "serve", "lab-hosts", "release")]
     [InlineData("--help", "serve", "lab-hosts", "release")]

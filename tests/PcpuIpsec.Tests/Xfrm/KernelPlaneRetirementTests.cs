@@ -20,12 +20,44 @@ public class KernelPlaneRetirementTests
         Assert.Equal([Retired("0e000001 cpu 2")], bench.Kernel.TakeJournal());
         Assert.Equal(XfrmLimits.None, bench.State(PeerSpi + 1).Limits);
         Assert.DoesNotContain(bench.Plane.ReadSaCounters(), r => r.Direction == SaDirection.Outbound);
+        // Once more, for a socket that was just looking.
         bench.Clock.Advance(Retirement - TimeSpan.FromMilliseconds(1));
-        Assert.Empty(bench.Kernel.Journal);
+        Assert.Equal([Retired("0e000001 cpu 2")], bench.Kernel.TakeJournal());
         bench.Clock.Advance(TimeSpan.FromMilliseconds(1));
         Assert.Equal(["del sa 0e000001"], bench.Kernel.TakeJournal());
         bench.Clock.Advance(TimeSpan.FromMinutes(1));
         Assert.Empty(bench.Kernel.Journal);
+    }
+
+    [Fact]
+    public async Task A_hidden_state_ends_when_it_was_to_end_should_the_process_be_killed()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        var lifetime = new SaLifetime(SoftTime: TimeSpan.FromMinutes(50), HardTime: TimeSpan.FromHours(1), HardBytes: 1 << 30);
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1, cpu: 2) with { Lifetime = lifetime }, default);
+
+        await RemoveAsync(bench);
+
+        Assert.Equal(new XfrmLimits { HardTime = TimeSpan.FromHours(1) }, bench.State(PeerSpi + 1).Limits);
+    }
+
+    /// <summary>An interface drops what has found a state that was moved away since.</summary>
+    [Fact]
+    public async Task A_state_of_an_interface_stays_as_it_is_where_it_was_replaced_and_goes_at_once_where_not()
+    {
+        await using KernelPlaneBench bench = Create();
+        await bench.Plane.HoldAsync(Policy() with { Interface = new RoutedInterface("ipsec0", 7, null, []) }, default);
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1, cpu: 2), default);
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 2, cpu: 2), default);
+        bench.Kernel.TakeJournal();
+
+        await RemoveAsync(bench);
+        Assert.Empty(bench.Kernel.Journal);
+        bench.Clock.Advance(Retirement);
+        Assert.Equal(["del sa 0e000001"], bench.Kernel.TakeJournal());
+
+        await bench.Plane.RemoveAsync(Connection, SaDirection.Outbound, PeerSpi + 2, East, default);
+        Assert.Equal(["del sa 0e000002"], bench.Kernel.TakeJournal());
     }
 
     [Fact]
@@ -82,6 +114,23 @@ public class KernelPlaneRetirementTests
         bench.Clock.Advance(TimeSpan.FromSeconds(1));
 
         Assert.Empty(bench.Kernel.States);
+    }
+
+    [Fact]
+    public async Task What_is_tried_again_ends_no_retirement_early()
+    {
+        await using KernelPlaneBench bench = await HoldAsync();
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1, cpu: 2), default);
+        bench.Kernel.Refuse = line => line.StartsWith("policy", StringComparison.Ordinal) ? 12 : 0;
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 3, cpu: 3), default);
+        bench.Clock.Advance(TimeSpan.FromMilliseconds(900));
+        await RemoveAsync(bench);
+        bench.Kernel.Refuse = _ => 0;
+
+        bench.Clock.Advance(TimeSpan.FromMilliseconds(101));
+
+        Assert.Contains("policy out 10.1.0.0/24 → 10.2.0.0/24", bench.Kernel.TakeJournal());
+        Assert.Contains(bench.Kernel.States, s => s.State.Spi == PeerSpi + 1);
     }
 
     [Theory]
