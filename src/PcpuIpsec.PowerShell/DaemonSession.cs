@@ -6,6 +6,9 @@ namespace PcpuIpsec.PowerShell;
 internal static class DaemonSession
 {
     private static readonly Lock _lock = new();
+    /// <summary>Longer than a private daemon may take.</summary>
+    private static readonly TimeSpan _startTimeout = TimeSpan.FromSeconds(40);
+
     private static readonly SemaphoreSlim _starting = new(1, 1);
     private static readonly Dictionary<string, DaemonClient> _clients = new(StringComparer.Ordinal);
     private static string? _connected;
@@ -31,7 +34,8 @@ internal static class DaemonSession
         {
             string? own = _private is { HasExited: false } ? _private.SocketPath : null;
             string? connected = _connected == _private?.SocketPath ? own : _connected;
-            return given ?? connected ?? own ?? (File.Exists(DaemonClient.DefaultSocketPath) ? DaemonClient.DefaultSocketPath : null);
+            // What a killed one of our own has declared is nobody else's.
+            return given ?? connected ?? own ?? (_private is not { WasKilled: true } && File.Exists(DaemonClient.DefaultSocketPath) ? DaemonClient.DefaultSocketPath : null);
         }
     }
 
@@ -97,19 +101,29 @@ internal static class DaemonSession
     /// <summary>Ends the private daemon. With others the session stays connected.</summary>
     public static void StopPrivate()
     {
-        PrivateDaemon? daemon;
-        DaemonClient? client = null;
-        lock (_lock)
+        // Not in the middle of a start, by another runspace, in the same folder.
+        bool isAlone = _starting.Wait(_startTimeout);
+        try
         {
-            (daemon, _private) = (_private, null);
-            if (daemon is not null)
+            PrivateDaemon? daemon;
+            DaemonClient? client = null;
+            lock (_lock)
             {
-                _clients.Remove(daemon.SocketPath, out client);
-                _connected = _connected == daemon.SocketPath ? null : _connected;
+                (daemon, _private) = (_private, null);
+                if (daemon is not null)
+                {
+                    _clients.Remove(daemon.SocketPath, out client);
+                    _connected = _connected == daemon.SocketPath ? null : _connected;
+                }
             }
+            client?.Dispose();
+            daemon?.Dispose();
         }
-        client?.Dispose();
-        daemon?.Dispose();
+        finally
+        {
+            if (isAlone)
+                _starting.Release();
+        }
     }
 
     /// <summary>Ends what the session has.</summary>

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell;
 
@@ -18,7 +19,15 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
 
     private static void Close(object? sender, EventArgs e)
     {
-        DaemonSession.Close();
+        try
+        {
+            DaemonSession.Close();
+        }
+        catch (DaemonException held)
+        {
+            // No cmdlet is there to tell it.
+            Console.Error.WriteLine(held.Message);
+        }
         SessionLabs.RemoveAll();
     }
 }

@@ -51,19 +51,18 @@ internal sealed class PrivateDaemon : IDisposable
     /// <summary>Lets go of what is left of one that has ended. Its folder may be another's.</summary>
     public void Leave() => _program.Dispose();
 
+    /// <exception cref="DaemonException">Traffic stays held; the message says how it is let go.</exception>
     public void Dispose()
     {
-        bool killed = WasKilled;
         _program.Dispose();
-        try
+        // It removes them when it ends, unless it was killed, also by us, or could not let them go.
+        string tunnels = SessionFolder.TunnelsOf(_folder);
+        if (DeclaredTunnels.Names(tunnels) is { Count: > 0 } names && Release(tunnels) is { Length: > 0 } fault)
         {
-            if (killed && DeclaredTunnels.Names(SessionFolder.TunnelsOf(_folder)).Count > 0)
-                Release();
+            DeclaredTunnels.DeleteKeys(tunnels);
+            throw new DaemonException("host-unable", $"The traffic of {string.Join(", ", names)} stays held: {fault} 'pcpu-ipsec release --tunnels {tunnels}' lets it go.");
         }
-        finally
-        {
-            Remove(_folder);
-        }
+        Remove(_folder);
     }
 
     private static async Task<PrivateDaemon> StartAsync(string folder, CancellationToken cancellationToken)
@@ -76,6 +75,8 @@ internal sealed class PrivateDaemon : IDisposable
         }
         catch
         {
+            // A clean stop would let go what the one before it held.
+            daemon._program.Kill();
             daemon.Leave();
             throw;
         }
@@ -87,10 +88,19 @@ internal sealed class PrivateDaemon : IDisposable
             Directory.Delete(folder, recursive: true);
     }
 
-    /// <summary>As the killed daemon would have at its end.</summary>
-    private void Release()
+    /// <summary>As the daemon would have at its end.</summary>
+    /// <returns>Why it is held still.</returns>
+    private static string Release(string tunnels)
     {
-        using var release = new SessionProgram("What the private daemon left held", ["release", "--tunnels", SessionFolder.TunnelsOf(_folder)]);
+        try
+        {
+            using var release = new SessionProgram("What the private daemon left held", ["release", "--tunnels", tunnels]);
+            return release.Finish();
+        }
+        catch (DaemonException e)
+        {
+            return e.Message;
+        }
     }
 
     private async Task WaitAsync(CancellationToken cancellationToken)

@@ -12,7 +12,7 @@ internal sealed partial class SessionProgram : IDisposable
 
     // The last ones, of a session that does not look.
     private const int LinesAtMost = 100;
-    private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(15), _finishTimeout = TimeSpan.FromSeconds(60);
 
     private readonly Process _process;
     private readonly Queue<string> _said = new();
@@ -90,8 +90,29 @@ internal sealed partial class SessionProgram : IDisposable
             // It ended before us.
         }
         if (!_process.WaitForExit(_stopTimeout))
-            _process.Kill();
+            Kill();
         _process.Dispose();
+    }
+
+    /// <summary>Ends it without a word, and is back when it has ended: what it held stays held.</summary>
+    public void Kill()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+    }
+
+    /// <summary>Lets one that needs no more run to its end, which takes a while at most.</summary>
+    /// <returns>What it wrote to standard error.</returns>
+    public string Finish()
+    {
+        // Nobody reads it, but it must not wait for that.
+        _process.BeginOutputReadLine();
+        bool ended = _process.WaitForExit(_finishTimeout);
+        if (!ended)
+            Kill();
+        // Once more without a limit: then all is read.
+        _process.WaitForExit();
+        return ended ? Said : $"it did not end within {_finishTimeout.TotalSeconds:0} s. {Said}";
     }
 
     // What logs and with which level, before what it says.

@@ -21,6 +21,17 @@ Describe 'Completion' {
         Complete "$_ $socket x" | Should -Not -Contain 'lab'
     }
 
+    # Others choose names.
+    It 'quotes what the shell would take for something else' {
+        $null = New-PcpuTunnel -Name '-x' -Socket $lab.WestSocket -LocalAddress 192.0.2.1 -RemoteAddress 192.0.2.9 -LocalSelector 10.8.0.0/24 -RemoteSelector 10.9.0.0/24 -PreSharedKey (ConvertTo-SecureString 'a key' -AsPlainText)
+        try {
+            Complete "Get-PcpuTunnel $socket " | Should -Be "'-x'", 'lab'
+        }
+        finally {
+            Remove-PcpuTunnel -Name '-x' -Socket $lab.WestSocket -Confirm:$false
+        }
+    }
+
     It 'offers tunnels of the other end' {
         Complete "Test-PcpuTunnel lab $socket -PeerSocket $($lab.EastSocket) -PeerName " | Should -Be 'lab'
     }

@@ -89,6 +89,13 @@ Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path
         Test-Path (Get-Folder $said) | Should -BeFalse
     }
 
+    It 'lets nothing go where its being started again is cancelled' {
+        $said = Invoke-InNamespace "$declare$killDaemon `$p = [powershell]::Create().AddScript('Import-Module $root/PcpuIpsec.psd1; Get-PcpuTunnel'); `$null = `$p.BeginInvoke()
+            for (`$i = 0; `$i -lt 500 -and -not (pgrep -P `$PID pcpu-ipsec); `$i++) { Start-Sleep -Milliseconds 20 }
+            Start-Sleep -Milliseconds 700; `$p.Stop(); `"tunnel=`$((Get-PcpuTunnel).Name);`""
+        $said | Should -BeLike '*tunnel=lab;*'
+    }
+
     It 'leaves nothing where it was killed and the session ends, or stops it' {
         $before = Get-Held
         foreach ($end in 'exit', 'Stop-PcpuDaemon -Confirm:$false') {

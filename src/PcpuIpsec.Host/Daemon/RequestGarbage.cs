@@ -10,8 +10,8 @@ internal static class RequestGarbage
     /// <summary>In bytes; some 80 requests.</summary>
     private const long Enough = 1 << 20;
 
-    /// <summary>In milliseconds: packets may be waiting meanwhile.</summary>
-    private const long LeastPause = 1000;
+    /// <summary>In milliseconds, some twenty times what it takes: packets may be waiting meanwhile.</summary>
+    private const long LeastPause = 100;
 
     private static long _allocatedThen;
     private static long _collectedAt;

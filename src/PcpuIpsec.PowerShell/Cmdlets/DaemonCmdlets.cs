@@ -56,7 +56,15 @@ public sealed class StopPcpuDaemon : PSCmdlet
             WriteError(new ErrorRecord(new DaemonException("not-found", "This session has no private daemon; the host's is stopped by systemctl stop pcpu-ipsec."), "NotFound", ErrorCategory.ObjectNotFound, null));
             return;
         }
-        if (ShouldProcess(daemon.SocketPath, "End the private daemon and remove its tunnels"))
+        if (!ShouldProcess(daemon.SocketPath, "End the private daemon and remove its tunnels"))
+            return;
+        try
+        {
             DaemonSession.StopPrivate();
+        }
+        catch (DaemonException e)
+        {
+            WriteError(new ErrorRecord(e, "HostUnable", ErrorCategory.ResourceUnavailable, null));
+        }
     }
 }

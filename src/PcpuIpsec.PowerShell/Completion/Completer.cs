@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using System.Text.RegularExpressions;
 using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell.Completion;
@@ -12,7 +13,7 @@ internal readonly record struct Candidate(string Value, string? Tip = null);
 /// Completes a parameter's value while somebody types: a help, and an error in the middle of a line is none. So it starts no
 /// daemon, throws nothing, and takes a second at most.
 /// </summary>
-internal abstract class Completer : IArgumentCompleter
+internal abstract partial class Completer : IArgumentCompleter
 {
     // Longer than this and whoever typed has gone on.
     private static readonly TimeSpan _limit = TimeSpan.FromSeconds(1);
@@ -22,9 +23,17 @@ internal abstract class Completer : IArgumentCompleter
         // A quote that was typed comes along, and none is needed.
         string typed = (wordToComplete ?? "").Trim('\'', '"');
         return [.. Candidates(parameterName, fakeBoundParameters)
-            .Where(c => c.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase))
-            .Select(c => new CompletionResult(c.Value, c.Value, CompletionResultType.ParameterValue, c.Tip ?? c.Value))];
+            .Where(c => c.Value.StartsWith(typed, StringComparison.OrdinalIgnoreCase) && c.Value.Length > 0 && !c.Value.Any(char.IsControl))
+            .Select(c => new CompletionResult(Text(c.Value), c.Value, CompletionResultType.ParameterValue, c.Tip ?? c.Value))];
     }
+
+    /// <summary>
+    /// As it is typed: others choose names, of interfaces in a namespace say, in which the shell would find commands.
+    /// </summary>
+    private static string Text(string value) => Plain().IsMatch(value) ? value : "'" + CodeGeneration.EscapeSingleQuotedStringContent(value) + "'";
+
+    [GeneratedRegex(@"^[A-Za-z0-9_.:/][A-Za-z0-9_.:/+-]*\z")]
+    private static partial Regex Plain();
 
     /// <param name="parameter">The parameter whose value is typed.</param>
     /// <param name="bound">The other parameters, as far as they were typed.</param>
