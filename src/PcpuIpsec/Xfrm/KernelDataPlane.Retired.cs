@@ -19,11 +19,12 @@ internal sealed partial class KernelDataPlane
 
     /// <summary>
     /// Hides a state and deletes it once what found it is gone. An interface drops what has found a state that is another's by then
-    /// (xfrmi_xmit2): its state stays as it is where there is another, which the kernel prefers, and is deleted at once where there is none.
+    /// (xfrmi_xmit2): its state stays as it is where its CPU has a younger one, which the kernel prefers. Else it is deleted at once, also a
+    /// fallback, since the next one is the older one to the kernel (<see cref="KernelConnection.NextFallbackTime"/>).
     /// </summary>
     private void Retire(XfrmState state, ChosenSuite suite, IDisposable? remembered)
     {
-        if (state.InterfaceId == 0 ? !Hide(state, suite) : !HasSuccessor(state))
+        if (state.InterfaceId == 0 ? !Hide(state, suite) : !HasYounger(state))
         {
             remembered?.Dispose();
             _xfrm.DeleteState(state.Id);
@@ -39,8 +40,8 @@ internal sealed partial class KernelDataPlane
             _options.Clock.CreateTimer(_ => EndRetirement(state.Id), null, _retirement, Timeout.InfiniteTimeSpan)));
     }
 
-    private bool HasSuccessor(XfrmState state)
-        => _connections.TryGetValue(state.RequestId, out KernelConnection? connection) && (state.Cpu is { } cpu ? HasOwn(connection, cpu) : HasFallback(connection));
+    private bool HasYounger(XfrmState state)
+        => state.Cpu is { } cpu && _connections.TryGetValue(state.RequestId, out KernelConnection? connection) && HasOwn(connection, cpu);
 
     /// <summary>
     /// Moves a state to an interface that is nobody's, one of the few things that an update changes; it also has sockets look

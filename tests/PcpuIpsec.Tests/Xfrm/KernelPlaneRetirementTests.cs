@@ -60,6 +60,21 @@ public class KernelPlaneRetirementTests
         Assert.Equal(["del sa 0e000002"], bench.Kernel.TakeJournal());
     }
 
+    /// <summary>The next one is the older one to the kernel, which would go on with this one though the peer has it no more.</summary>
+    [Fact]
+    public async Task A_fallback_of_an_interface_goes_at_once_though_there_is_another()
+    {
+        await using KernelPlaneBench bench = Create();
+        await bench.Plane.HoldAsync(Policy() with { Interface = new RoutedInterface("ipsec0", 7, null, []) }, default);
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 1), default);
+        await bench.Plane.InstallAsync(Outbound(PeerSpi + 2) with { Replaces = PeerSpi + 1 }, default);
+        bench.Kernel.TakeJournal();
+
+        await RemoveAsync(bench);
+
+        Assert.Equal(["del sa 0e000001"], bench.Kernel.TakeJournal());
+    }
+
     [Fact]
     public async Task An_inbound_state_is_deleted_at_once()
     {
