@@ -48,6 +48,8 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
                 return 1;
             if (options.OnStop != StopAction.Hold)
                 await keeper.ReleaseAsync();
+            if (options.OnStop == StopAction.Forget)
+                folder.Remove();
             return 0;
         }
         finally

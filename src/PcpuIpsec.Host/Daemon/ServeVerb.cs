@@ -62,11 +62,12 @@ internal static class ServeVerb
         {
             context.Cancel = true;
             // A terminal interrupts all that it runs; whose input we end with decides for itself.
-            if (context.Signal != PosixSignal.SIGINT || daemon?.Input is null)
+            if (context.Signal is not (PosixSignal.SIGINT or PosixSignal.SIGQUIT) || daemon?.Input is null)
                 stopping.Cancel();
         }
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var quit = PosixSignalRegistration.Create(PosixSignal.SIGQUIT, Stop);
         // One that comes before the folder is read, or once the daemon stops, asks for nothing, and must not end it.
         using var hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
         using ILoggerFactory loggers = LoggerFactory.Create(logging =>
@@ -82,10 +83,7 @@ internal static class ServeVerb
         try
         {
             daemon = options();
-            int code = await new DaemonProcess(daemon, loggers).RunAsync(stopping.Token);
-            if (code == 0 && daemon.OnStop == StopAction.Forget)
-                new TunnelFolder(daemon.TunnelsFolder).Remove();
-            return code;
+            return await new DaemonProcess(daemon, loggers).RunAsync(stopping.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {

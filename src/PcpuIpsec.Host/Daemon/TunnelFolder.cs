@@ -75,12 +75,12 @@ internal sealed class TunnelFolder
 
     /// <summary>What is neither a declaration nor a key, and nobody reads.</summary>
     public IReadOnlyList<string> Ignored()
-        => [.. Entries(new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false }, "*").Select(e => System.IO.Path.GetFileName(e)!).Except(Files().Select(f => System.IO.Path.GetFileName(f)!)).Where(n => !n.EndsWith(KeyExtension, StringComparison.Ordinal))];
+        => [.. Entries(skip: 0, "*").Select(e => System.IO.Path.GetFileName(e)!).Except(Files().Select(f => System.IO.Path.GetFileName(f)!)).Where(n => !n.EndsWith(KeyExtension, StringComparison.Ordinal))];
 
     /// <summary>Names that tunnels of this folder may have had: of keys, copies and whatever else is there.</summary>
     public IEnumerable<string> FormerNames()
     {
-        foreach (string entry in Entries(new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false }, "*"))
+        foreach (string entry in Entries(skip: 0, "*"))
         {
             string name = System.IO.Path.GetFileName(entry);
             for (int dot = name.LastIndexOf('.'); dot > 0; dot = name.LastIndexOf('.'))
@@ -147,11 +147,12 @@ internal sealed class TunnelFolder
         return (temporary, path);
     }
 
-    /// <summary>A folder that cannot be read is an error, and not one without tunnels: those that are there would be removed.</summary>
-    private string[] Files() => Entries(new EnumerationOptions { AttributesToSkip = FileAttributes.Directory, IgnoreInaccessible = false }, "*" + Extension);
+    private string[] Files() => Entries(FileAttributes.Directory, "*" + Extension);
 
-    private string[] Entries(EnumerationOptions options, string pattern)
+    /// <summary>A folder that cannot be read is an error, and not one without tunnels: those that are there would be removed.</summary>
+    private string[] Entries(FileAttributes skip, string pattern)
     {
+        var options = new EnumerationOptions { AttributesToSkip = skip, IgnoreInaccessible = false };
         try
         {
             return [.. Directory.EnumerateFileSystemEntries(Path, pattern, options).Order(StringComparer.Ordinal)];
