@@ -50,15 +50,17 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
             answer = ask(Daemon(), _stop.Token).GetAwaiter().GetResult();
             return true;
         }
-        catch (DaemonException e)
-        {
-            WriteError(new ErrorRecord(e, ErrorIds.IdOf(e.Error), CategoryOf(e.Error), target));
-            answer = default!;
-            return false;
-        }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
             throw new PipelineStoppedException();
+        }
+        catch (Exception e) when (e is DaemonException or OperationCanceledException or ObjectDisposedException)
+        {
+            // Its client is closed where another runspace stops the private daemon.
+            DaemonException fault = e as DaemonException ?? new DaemonException(DaemonException.Unreachable, "The private daemon of this session was stopped meanwhile.", e);
+            WriteError(new ErrorRecord(fault, ErrorIds.IdOf(fault.Error), CategoryOf(fault.Error), target));
+            answer = default!;
+            return false;
         }
         finally
         {
@@ -81,6 +83,8 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
     {
         var result = new PSObject(tunnel);
         result.Properties.Add(new PSNoteProperty("Changed", changed));
+        // Its view has the column.
+        result.TypeNames.Insert(0, typeof(Tunnel).FullName + "#Changed");
         WriteObject(result);
     }
 

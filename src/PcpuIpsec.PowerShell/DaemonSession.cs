@@ -82,7 +82,10 @@ internal static class DaemonSession
                 { WasKilled: true } => "The private daemon of this session was killed: another one was started and has its tunnels.",
                 _ => "The private daemon of this session was stopped, and its tunnels with it: another one was started, without tunnels.",
             });
-            before?.Leave();
+            if (before is { WasKilled: true })
+                before.Leave();
+            else
+                before?.Dispose();
             return (daemon.SocketPath, warnings);
         }
         finally

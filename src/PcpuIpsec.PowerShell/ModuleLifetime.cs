@@ -3,16 +3,24 @@ using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell;
 
-/// <summary>What the module starts ends with it.</summary>
+/// <summary>What the module starts ends with the session, or with the last runspace's module that is removed.</summary>
 public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssemblyCleanup
 {
-    /// <summary>Called when the module is imported.</summary>
-    public void OnImport() => AppDomain.CurrentDomain.ProcessExit += Close;
+    private static int _imports;
 
-    /// <summary>Called when the module is removed.</summary>
+    /// <summary>Called when a runspace imports the module.</summary>
+    public void OnImport()
+    {
+        if (Interlocked.Increment(ref _imports) == 1)
+            AppDomain.CurrentDomain.ProcessExit += Close;
+    }
+
+    /// <summary>Called when a runspace removes the module. Others may have it still, and work with the same daemon.</summary>
     /// <param name="psModuleInfo">The module.</param>
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
+        if (Interlocked.Decrement(ref _imports) > 0)
+            return;
         AppDomain.CurrentDomain.ProcessExit -= Close;
         Close(null, EventArgs.Empty);
     }

@@ -8,19 +8,18 @@ internal sealed class PrivateDaemon : IDisposable
     private const string What = "No daemon runs on this host (systemctl start pcpu-ipsec), and a private one";
     private static readonly TimeSpan _readyTimeout = TimeSpan.FromSeconds(30), _pause = TimeSpan.FromMilliseconds(50);
 
-    private readonly string _folder;
+    private readonly SessionFolder _folder;
     private readonly SessionProgram _program;
 
-    private PrivateDaemon(string folder)
+    private PrivateDaemon(SessionFolder folder)
     {
         _folder = folder;
         // A killed one's would look as if it were ready.
         File.Delete(SocketPath);
-        _program = new SessionProgram(What, ["serve", "--socket", SocketPath, "--tunnels", SessionFolder.TunnelsOf(folder), "--on-stop", "forget", "--until-input-ends", "--log", "warning"]);
-        SessionFolder.SetOwners(folder, Environment.ProcessId, _program.ProcessId);
+        _program = new SessionProgram(What, ["serve", "--socket", SocketPath, "--tunnels", folder.Tunnels, "--on-stop", "forget", "--until-input-ends", "--log", "warning"]);
     }
 
-    public string SocketPath => Path.Combine(_folder, "s.sock");
+    public string SocketPath => Path.Combine(_folder.Path, "s.sock");
 
     public bool HasExited => _program.HasExited;
 
@@ -28,19 +27,19 @@ internal sealed class PrivateDaemon : IDisposable
     public IReadOnlyList<string> TakeWarnings() => _program.TakeSaid();
 
     /// <summary>It ended without a word: what it held is held, and what was declared is in its folder.</summary>
-    public bool WasKilled => HasExited && Directory.Exists(SessionFolder.TunnelsOf(_folder));
+    public bool WasKilled => HasExited && Directory.Exists(_folder.Tunnels);
 
     public static async Task<PrivateDaemon> StartAsync(CancellationToken cancellationToken)
     {
         SessionProgram.CheckRoot(What);
-        string folder = SessionFolder.Create();
+        SessionFolder folder = SessionFolder.Create();
         try
         {
             return await StartAsync(folder, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            Remove(folder);
+            folder.Dispose();
             throw;
         }
     }
@@ -48,7 +47,7 @@ internal sealed class PrivateDaemon : IDisposable
     /// <summary>Starts one in the place of this one, which was killed, with its tunnels.</summary>
     public Task<PrivateDaemon> RestartAsync(CancellationToken cancellationToken) => StartAsync(_folder, cancellationToken);
 
-    /// <summary>Lets go of what is left of one that has ended. Its folder may be another's.</summary>
+    /// <summary>Lets go of what is left of one that was killed; its folder is the next one's.</summary>
     public void Leave() => _program.Dispose();
 
     /// <exception cref="DaemonException">Traffic stays held; the message says how it is let go.</exception>
@@ -56,16 +55,16 @@ internal sealed class PrivateDaemon : IDisposable
     {
         _program.Dispose();
         // It removes them when it ends, unless it was killed, also by us, or could not let them go.
-        string tunnels = SessionFolder.TunnelsOf(_folder);
+        string tunnels = _folder.Tunnels;
         if (DeclaredTunnels.Names(tunnels) is { Count: > 0 } names && Release(tunnels) is { Length: > 0 } fault)
         {
             DeclaredTunnels.DeleteKeys(tunnels);
             throw new DaemonException("host-unable", $"The traffic of {string.Join(", ", names)} stays held: {fault} 'pcpu-ipsec release --tunnels {tunnels}' lets it go.");
         }
-        Remove(_folder);
+        _folder.Dispose();
     }
 
-    private static async Task<PrivateDaemon> StartAsync(string folder, CancellationToken cancellationToken)
+    private static async Task<PrivateDaemon> StartAsync(SessionFolder folder, CancellationToken cancellationToken)
     {
         var daemon = new PrivateDaemon(folder);
         try
@@ -80,12 +79,6 @@ internal sealed class PrivateDaemon : IDisposable
             daemon.Leave();
             throw;
         }
-    }
-
-    private static void Remove(string folder)
-    {
-        if (Directory.Exists(folder))
-            Directory.Delete(folder, recursive: true);
     }
 
     /// <summary>As the daemon would have at its end.</summary>
@@ -113,7 +106,7 @@ internal sealed class PrivateDaemon : IDisposable
             while (!File.Exists(SocketPath))
             {
                 if (_program.HasExited)
-                    throw new DaemonException(DaemonException.Unreachable, $"No daemon runs on this host, and a private one ended at once: {_program.Said}");
+                    throw new DaemonException(DaemonException.Unreachable, $"No daemon runs on this host, and a private one ended at once: {_program.LastWords()}");
                 await Task.Delay(_pause, limit.Token).ConfigureAwait(false);
             }
             await client.GetInfoAsync(limit.Token).ConfigureAwait(false);

@@ -1,34 +1,47 @@
-using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
+using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell;
 
 /// <summary>
 /// The folder of a session's daemon: its socket, its declared tunnels and their keys. In memory, for root alone, and gone after
-/// a boot. The daemon removes tunnels and keys when it ends, unless it is killed; the session removes the rest.
+/// a boot. The session locks it, and the daemon what it declares: the kernel lets a lock go when its process ends, however that
+/// does, and one of another PID namespace sees it too. The daemon removes tunnels and keys when it ends, unless it is killed; the
+/// session removes the rest.
 /// </summary>
-internal static class SessionFolder
+internal sealed partial class SessionFolder : IDisposable
 {
-    private const string Parent = "/run", Prefix = "pcpu-ipsec-session-", OwnersFile = "owners";
+    private const string Parent = "/run", Prefix = "pcpu-ipsec-session-";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
+    private readonly SafeFileHandle _lock;
+
+    private SessionFolder(string path, SafeFileHandle @lock) => (Path, _lock) = (path, @lock);
+
+    public string Path { get; }
+
     /// <summary>Where the daemon has its declared tunnels.</summary>
-    public static string TunnelsOf(string folder) => Path.Combine(folder, "tunnels.d");
+    public string Tunnels => TunnelsOf(Path);
 
-    public static string Create()
+    /// <exception cref="DaemonException">It cannot be made.</exception>
+    public static SessionFolder Create()
     {
-        string folder = Directory.CreateDirectory(Path.Combine(Parent, Prefix + RandomNumberGenerator.GetHexString(12, lowercase: true)), OwnerOnly).FullName;
-        SetOwners(folder, Environment.ProcessId);
-        return folder;
-    }
-
-    /// <summary>Notes whose it is: a session's whose daemon was killed is still the session's.</summary>
-    public static void SetOwners(string folder, params int[] processIds)
-    {
-        string owners = Path.Combine(folder, OwnersFile), written = owners + ".tmp";
-        File.WriteAllLines(written, processIds.Select(Mark).OfType<string>());
-        // Who looks for abandoned ones sees all of it or none.
-        File.Move(written, owners, overwrite: true);
+        try
+        {
+            while (true)
+            {
+                string path = Directory.CreateDirectory(System.IO.Path.Combine(Parent, Prefix + RandomNumberGenerator.GetHexString(12, lowercase: true)), OwnerOnly).FullName;
+                // Who looks for abandoned ones may have been faster, and removes it.
+                if (TryLock(path) is { } locked)
+                    return new SessionFolder(path, locked);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DaemonException("host-unable", $"A private daemon has its keys in a folder in {Parent}, and none can be made there: {e.Message}", e);
+        }
     }
 
     /// <summary>
@@ -37,41 +50,54 @@ internal static class SessionFolder
     /// </summary>
     public static IEnumerable<string> FindAbandoned() => Directory.GetDirectories(Parent, Prefix + "*").Select(HeldBy).OfType<string>();
 
-    private static string? HeldBy(string folder)
+    /// <summary>Deletes it, with what is in it.</summary>
+    public void Dispose()
+    {
+        if (Directory.Exists(Path))
+            Directory.Delete(Path, recursive: true);
+        _lock.Dispose();
+    }
+
+    private static string TunnelsOf(string path) => System.IO.Path.Combine(path, "tunnels.d");
+
+    private static string? HeldBy(string path)
     {
         try
         {
-            string owners = Path.Combine(folder, OwnersFile);
-            // Without owners it is being made.
-            if (!File.Exists(owners) || File.ReadLines(owners).Any(o => Mark(int.Parse(o.Split(' ')[0], CultureInfo.InvariantCulture)) == o))
+            string tunnels = TunnelsOf(path);
+            using SafeFileHandle? session = TryLock(path);
+            using SafeFileHandle? daemon = session is not null && Directory.Exists(tunnels) ? TryLock(tunnels) : null;
+            if (session is null || (daemon is null && Directory.Exists(tunnels)))
                 return null;
-            string tunnels = TunnelsOf(folder);
             DeclaredTunnels.DeleteKeys(tunnels);
             IReadOnlyList<string> held = DeclaredTunnels.Names(tunnels);
             if (held.Count > 0)
-                return $"The private daemon of another session was killed and left the traffic of {string.Join(", ", held)} held: nothing of it leaves in clear. In its network namespace 'pcpu-ipsec release --tunnels {tunnels}' lets it go; remove {folder} then.";
-            Directory.Delete(folder, recursive: true);
+                return $"The private daemon of another session was killed and left the traffic of {string.Join(", ", held)} held: nothing of it leaves in clear. In its network namespace 'pcpu-ipsec release --tunnels {tunnels}' lets it go; remove {path} then.";
+            Directory.Delete(path, recursive: true);
             return null;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It was removed meanwhile.
+            // It was removed meanwhile, or cannot be looked at: a look is no reason to have no daemon.
             return null;
         }
     }
 
-    /// <summary>A process, and not another that has its id later: the id and when it started (proc_pid_stat(5), field 22).</summary>
-    private static string? Mark(int processId)
+    /// <returns>Null where somebody else has it, or it is not there any more.</returns>
+    private static SafeFileHandle? TryLock(string folder)
     {
-        try
-        {
-            string stat = File.ReadAllText($"/proc/{processId}/stat");
-            // The second field is the program's name, in which anything can be.
-            return $"{processId} {stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[22 - 3]}";
-        }
-        catch (IOException)
-        {
-            return null;
-        }
+        const int ReadOnlyFolder = 0x10000 | 0x80000, Exclusive = 2 | 4;
+        // O_DIRECTORY | O_CLOEXEC of fcntl.h; LOCK_EX | LOCK_NB of sys/file.h
+        var opened = new SafeFileHandle(Open(folder, ReadOnlyFolder), ownsHandle: true);
+        if (!opened.IsInvalid && FLock(opened, Exclusive) == 0 && Directory.Exists(folder))
+            return opened;
+        opened.Dispose();
+        return null;
     }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    private static partial int FLock(SafeFileHandle file, int operation);
 }

@@ -14,6 +14,9 @@ internal sealed partial class SessionProgram : IDisposable
     private const int LinesAtMost = 100;
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(15), _finishTimeout = TimeSpan.FromSeconds(60);
 
+    // Of a service that the session is part of, and this program is not.
+    private static readonly string[] _serviceVariables = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"];
+
     private readonly Process _process;
     private readonly Queue<string> _said = new();
 
@@ -27,6 +30,8 @@ internal sealed partial class SessionProgram : IDisposable
         if (program.StartsWith(ModuleFolder, StringComparison.Ordinal) && (File.GetUnixFileMode(program) & UnixFileMode.UserExecute) == 0)
             File.SetUnixFileMode(program, File.GetUnixFileMode(program) | UnixFileMode.UserExecute);
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string variable in _serviceVariables)
+            start.Environment.Remove(variable);
         try
         {
             _process = Process.Start(start)!;
@@ -51,12 +56,18 @@ internal sealed partial class SessionProgram : IDisposable
 
     private static string ModuleFolder { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(SessionProgram).Assembly.Location)!, ".."));
 
-    public int ProcessId => _process.Id;
-
     public bool HasExited => _process.HasExited;
 
     /// <summary>What it wrote to standard error and nobody has taken yet.</summary>
     public string Said => string.Join('\n', TakeSaid());
+
+    /// <summary>What one that has ended said at its end, or how it ended.</summary>
+    public string LastWords()
+    {
+        // Without a limit: then all is read.
+        _process.WaitForExit();
+        return Said is { Length: > 0 } said ? said : $"it said nothing, and its exit code was {_process.ExitCode}.";
+    }
 
     /// <summary>The lines of it.</summary>
     public IReadOnlyList<string> TakeSaid()
@@ -102,7 +113,7 @@ internal sealed partial class SessionProgram : IDisposable
     }
 
     /// <summary>Lets one that needs no more run to its end, which takes a while at most.</summary>
-    /// <returns>What it wrote to standard error.</returns>
+    /// <returns>Why it failed; nothing where it did not.</returns>
     public string Finish()
     {
         // Nobody reads it, but it must not wait for that.
@@ -110,9 +121,7 @@ internal sealed partial class SessionProgram : IDisposable
         bool ended = _process.WaitForExit(_finishTimeout);
         if (!ended)
             Kill();
-        // Once more without a limit: then all is read.
-        _process.WaitForExit();
-        return ended ? Said : $"it did not end within {_finishTimeout.TotalSeconds:0} s. {Said}";
+        return _process.ExitCode == 0 ? "" : ended ? LastWords() : $"it did not end within {_finishTimeout.TotalSeconds:0} s. {LastWords()}";
     }
 
     // What logs and with which level, before what it says.

@@ -15,4 +15,8 @@ Describe 'Get-PcpuDaemon' {
         $daemon.DataPlane | Should -BeIn 'kernel', 'embedded'
         $daemon.Cpus | Should -Not -BeNullOrEmpty
     }
+
+    It 'is shown in lines' {
+        Get-PcpuDaemon -Socket $lab.WestSocket | Out-String | Should -Match '(?s)Version +: .*TunnelsFolder +: .*/west/.*DataPlane +: (kernel|embedded): .*Cpus +: 0'
+    }
 }

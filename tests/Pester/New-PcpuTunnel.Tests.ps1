@@ -15,6 +15,7 @@ Describe 'New-PcpuTunnel' {
         $declaration = Get-TestTunnel $lab
         $tunnel = New-PcpuTunnel @declaration
         $tunnel.Changed | Should -BeTrue
+        $tunnel | Out-String | Should -Match 'Name +Changed +State'
         $tunnel.State | Should -Be 'Down'
         (Get-PcpuTunnel lab -Socket $lab.WestSocket).Definition.RemoteSelectors | Should -Be '10.2.0.1/32'
     }

@@ -1,10 +1,13 @@
 BeforeAll {
     . "$PSScriptRoot/Lab.ps1"
 
-    # A session of its own in a namespace of its own: a private daemon works where the session does.
+    # A session of its own in a namespace of its own: a private daemon works where the session does. What follows the script
+    # is what the shell is run by.
     function Invoke-InNamespace([string] $script) {
         $PSNativeCommandUseErrorActionPreference = $false
-        ip netns exec $namespace pwsh -NoProfile -NonInteractive -Command "Import-Module $root/PcpuIpsec.psd1; $script" 2>&1 | Out-String
+        $said = ip netns exec $namespace @args pwsh -NoProfile -NonInteractive -Command "Import-Module $root/PcpuIpsec.psd1; $script" 2>&1 | Out-String
+        # Warnings are wrapped.
+        $said -replace '\s+', ' '
     }
     $namespace = "pcpu-pester-$PID-private"
     ip netns add $namespace
@@ -76,6 +79,29 @@ Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path
         Get-Held | Should -Be $before
     }
 
+    It 'leaves nothing where it is stopped by others, and says so' {
+        $before = Get-Held
+        $said = Invoke-InNamespace "$declare; kill -TERM `$d.ProcessId; while (Test-Path /proc/`$(`$d.ProcessId)) { Start-Sleep -Milliseconds 20 }; `"tunnels=`$(@(Get-PcpuTunnel).Count);`""
+        $said | Should -BeLike '*was stopped, and its tunnels with it: another one was started, without tunnels.*tunnels=0;*'
+        Test-Path (Split-Path (Get-Folder $said)) | Should -BeFalse
+        Get-Held | Should -Be $before
+    }
+
+    It 'is nobody''s part of a service, and heeds no key that a terminal sends to all' {
+        $said = Invoke-InNamespace "`$env:NOTIFY_SOCKET = '/nowhere'; `$env:WATCHDOG_USEC = '1000000'; `$env:JOURNAL_STREAM = '1:1'; $declare; kill -QUIT `$d.ProcessId; kill -INT `$d.ProcessId; Start-Sleep 1; `"same=`$((Get-PcpuDaemon).ProcessId -eq `$d.ProcessId);env=`$((Get-Content /proc/`$(`$d.ProcessId)/environ -Raw) -match 'NOTIFY_SOCKET|WATCHDOG|JOURNAL_STREAM');`""
+        $said | Should -BeLike '*same=True;env=False;*'
+    }
+
+    It 'stays while a runspace has the module' {
+        $said = Invoke-InNamespace "$declare; `$other = [powershell]::Create().AddScript('Import-Module $root/PcpuIpsec.psd1; Get-PcpuTunnel; Remove-Module PcpuIpsec').Invoke(); `"tunnel=`$((Get-PcpuTunnel).Name);`"; Remove-Module PcpuIpsec; `"there=`$(Test-Path /proc/`$(`$d.ProcessId));`""
+        $said | Should -BeLike '*tunnel=lab;*there=False;*'
+    }
+
+    It 'says why none can be had' {
+        $said = Invoke-InNamespace 'Get-PcpuTunnel' unshare -m sh -c 'mount -t tmpfs -o ro none /run && exec "$@"' sh
+        $said | Should -Match 'folder in /run, and none can be made there'
+    }
+
     It 'keeps keys in memory, for root alone' {
         $said = Invoke-InNamespace "$declare; `"mode=`$(stat -c %a `$d.TunnelsFolder),`$(stat -c %a `"`$(`$d.TunnelsFolder)/lab.key`");`""
         Get-Folder $said | Should -BeLike '/run/*'
@@ -116,7 +142,7 @@ Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path
             $said | Should -Match 'left the traffic of lab held'
             # Both what the folder tells and what the kernel does.
             $said | Should -Match '10\.1\.0\.1/32 to 10\.2\.0\.1/32: held here by a tunnel'
-            ($said -replace '\s+', ' ') | Should -BeLike "*pcpu-ipsec release --tunnels $folder'*"
+            $said | Should -BeLike "*pcpu-ipsec release --tunnels $folder'*"
             Get-ChildItem $folder | Select-Object -ExpandProperty Name | Should -Not -Contain 'lab.key'
             Get-Held | Should -Not -Be $before
             ip netns exec $namespace "$root/out/PcpuIpsec/bin/pcpu-ipsec" release --tunnels $folder | Should -BeLike 'lab: its traffic is not held any more.'

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using PcpuIpsec.Client;
 
@@ -17,6 +18,9 @@ internal abstract partial class Completer : IArgumentCompleter
 {
     // Longer than this and whoever typed has gone on.
     private static readonly TimeSpan _limit = TimeSpan.FromSeconds(1);
+
+    // The shell tells completers nothing of its folder, and its session's state is shut while it completes.
+    private static readonly ScriptBlock _resolve = ScriptBlock.Create("$ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($args[0])");
 
     public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
     {
@@ -39,6 +43,24 @@ internal abstract partial class Completer : IArgumentCompleter
     /// <param name="bound">The other parameters, as far as they were typed.</param>
     protected abstract IEnumerable<Candidate> Candidates(string parameter, IDictionary bound);
 
+    protected static string? FindSocket(IDictionary bound) => DaemonSession.FindSocket(PathOf(bound["Socket"]));
+
+    /// <summary>A path as the cmdlet will take it: from the shell's folder, with its drives and ~.</summary>
+    protected static string? PathOf(object? typed)
+    {
+        if (typed is not string path)
+            return null;
+        try
+        {
+            return _resolve.Invoke(path)[0].BaseObject as string;
+        }
+        catch (RuntimeException)
+        {
+            // No drive by that name: nothing is there.
+            return path;
+        }
+    }
+
     /// <summary>Asks a daemon that runs; false where it does not answer in time, or fails.</summary>
     protected static bool TryAsk<T>(string socket, Func<DaemonClient, CancellationToken, Task<T>> ask, out T answer)
     {
@@ -48,7 +70,7 @@ internal abstract partial class Completer : IArgumentCompleter
             answer = ask(DaemonSession.ClientOf(socket), limit.Token).GetAwaiter().GetResult();
             return true;
         }
-        catch (Exception e) when (e is DaemonException or OperationCanceledException)
+        catch (Exception e) when (e is DaemonException or OperationCanceledException or ObjectDisposedException or JsonException or ArgumentException)
         {
             answer = default!;
             return false;

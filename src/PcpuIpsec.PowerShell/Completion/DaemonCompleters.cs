@@ -9,7 +9,7 @@ internal sealed class TunnelNameCompleter : Completer
 {
     protected override IEnumerable<Candidate> Candidates(string parameter, IDictionary bound)
     {
-        if (DaemonSession.FindSocket(bound["Socket"] as string) is { } socket)
+        if (FindSocket(bound) is { } socket)
         {
             if (TryAsk(socket, (daemon, stop) => daemon.GetTunnelsAsync(stop), out IReadOnlyList<Tunnel> tunnels))
                 return tunnels.Select(t => new Candidate(t.Name, $"{t.Name}: {t.State}, {t.Definition.LocalAddress} = {t.Definition.RemoteAddress}"));
@@ -24,7 +24,7 @@ internal sealed class TunnelNameCompleter : Completer
 internal sealed class PeerTunnelNameCompleter : Completer
 {
     protected override IEnumerable<Candidate> Candidates(string parameter, IDictionary bound)
-        => bound["PeerSocket"] is string socket && TryAsk(socket, (daemon, stop) => daemon.GetTunnelsAsync(stop), out IReadOnlyList<Tunnel> tunnels)
+        => PathOf(bound["PeerSocket"]) is { } socket && TryAsk(socket, (daemon, stop) => daemon.GetTunnelsAsync(stop), out IReadOnlyList<Tunnel> tunnels)
             ? tunnels.Select(t => new Candidate(t.Name))
             : [];
 }
@@ -34,7 +34,7 @@ internal sealed class CpuCompleter : Completer
 {
     protected override IEnumerable<Candidate> Candidates(string parameter, IDictionary bound)
     {
-        IReadOnlyList<int> cpus = DaemonSession.FindSocket(bound["Socket"] as string) is { } socket && TryAsk(socket, (daemon, stop) => daemon.GetInfoAsync(stop), out DaemonInfo info)
+        IReadOnlyList<int> cpus = FindSocket(bound) is { } socket && TryAsk(socket, (daemon, stop) => daemon.GetInfoAsync(stop), out DaemonInfo info)
             ? info.Cpus
             : ThisHost.OnlineCpus();
         return cpus.Select(c => new Candidate(c.ToString(CultureInfo.InvariantCulture), $"CPU {c}"));
@@ -45,7 +45,7 @@ internal sealed class CpuCompleter : Completer
 internal sealed class ChildSaNumberCompleter : Completer
 {
     protected override IEnumerable<Candidate> Candidates(string parameter, IDictionary bound)
-        => DaemonSession.FindSocket(bound["Socket"] as string) is { } socket && bound["Tunnel"] is string tunnel
+        => FindSocket(bound) is { } socket && bound["Tunnel"] is string tunnel
             && TryAsk(socket, (daemon, stop) => daemon.GetChildSasAsync(tunnel, stop), out IReadOnlyList<ChildSa> children)
             ? children.Select(c => new Candidate(c.Number.ToString(CultureInfo.InvariantCulture), c.IsFallback ? $"{c.Number}: the fallback" : $"{c.Number}: CPU {c.Cpu}"))
             : [];
