@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -25,8 +26,11 @@ namespace PcpuIpsec.Client;
 [JsonSerializable(typeof(MoveRequest))]
 internal sealed partial class WireJson : JsonSerializerContext
 {
+    /// <summary>For people who read what comes over the socket: quotes as they are, since no page of HTML will have it.</summary>
+    public static WireJson Readable => field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
     /// <summary>For files that people read.</summary>
-    public static WireJson Indented => field ??= new(new JsonSerializerOptions(Default.Options) { WriteIndented = true });
+    public static WireJson Indented => field ??= new(new JsonSerializerOptions(Readable.Options) { WriteIndented = true });
 }
 
 /// <summary>Enums by name, as <c>kebab-case</c>; numbers are refused.</summary>

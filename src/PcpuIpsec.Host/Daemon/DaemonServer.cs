@@ -30,6 +30,7 @@ internal static class DaemonServer
         {
             json.SerializerOptions.TypeInfoResolverChain.Clear();
             json.SerializerOptions.TypeInfoResolverChain.Add(WireJson.Default);
+            json.SerializerOptions.Encoder = WireJson.Readable.Options.Encoder;
             json.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _shutdown);

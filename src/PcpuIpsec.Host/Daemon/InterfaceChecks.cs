@@ -26,7 +26,9 @@ internal static class InterfaceChecks
 
     private static IEnumerable<HostCheck> Of(Link link, int cpus, EthtoolSocket? ethtool)
     {
-        yield return Mtu(link);
+        // A tunnel's is what its path leaves, and ours are set by what ESP takes.
+        if (link.Kind is not ("tun" or "xfrm"))
+            yield return Mtu(link);
         // Packets come by NICs, and in containers by veth; bridges and tunnels have no queues of their own.
         if (link.Kind is not (null or "veth"))
             yield break;

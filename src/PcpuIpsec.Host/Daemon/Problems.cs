@@ -68,7 +68,7 @@ internal sealed class Problems(uint? group, ILogger log)
         context.Response.StatusCode = status;
         context.Response.ContentType = ContentType;
         var problem = new Problem { Type = Problem.TypePrefix + error, Title = ReasonPhrases.GetReasonPhrase(status), Status = status, Detail = detail, Error = error };
-        return JsonSerializer.SerializeAsync(context.Response.Body, problem, WireJson.Default.Problem, context.RequestAborted);
+        return JsonSerializer.SerializeAsync(context.Response.Body, problem, WireJson.Readable.Problem, context.RequestAborted);
     }
 
     private static int StatusOf(PcpuIpsecError error) => error switch

@@ -89,7 +89,7 @@ internal sealed class TunnelFolder
     }
 
     public static PcpuIpsecException Wrong(IReadOnlyList<string> faults)
-        => new(PcpuIpsecError.InvalidOption, $"Nothing was changed, since of the declared tunnels {faults.Count} {(faults.Count == 1 ? "is" : "are")} wrong: {string.Join("; ", faults)}");
+        => new(PcpuIpsecError.InvalidOption, $"{faults.Count} of the declared tunnels {(faults.Count == 1 ? "is" : "are")} wrong, so none is taken: {string.Join("; ", faults)}");
 
     public string FileOf(string name) => System.IO.Path.Combine(Path, name + Extension);
 

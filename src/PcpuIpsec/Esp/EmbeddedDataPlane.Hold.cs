@@ -16,7 +16,7 @@ internal sealed partial class EmbeddedDataPlane
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_tables.Policies.FirstOrDefault(p => p.Policy.Connection != policy.Connection && TrafficHold.TableOf(p.Policy.Connection) == TrafficHold.TableOf(policy.Connection)) is { } other)
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Name: '{policy.Connection}' has the routing table of '{other.Policy.Connection}', which follows from the name; allowed: another name");
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"The name '{policy.Connection}' has the routing table of '{other.Policy.Connection}', which follows from the name; allowed: another name");
             List<LinkAddressEntry> own = _routes.Addresses();
             UInt128? IcmpSource(AddressFamily family)
                 => (OwnAddresses.Covered(policy, own, family) ?? (policy.LocalAddress.AddressFamily == family ? policy.LocalAddress : AnyOwn(own, family))) is { } address ? TrafficSelector.ToNumber(address) : null;

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using PcpuIpsec.Ike.Messages;
 
 namespace PcpuIpsec.Gateway;
 
@@ -36,8 +37,8 @@ internal static partial class GatewayLog
     [LoggerMessage(200, LogLevel.Debug, "{Tunnel}: {Step}")]
     public static partial void IkeStep(ILogger log, string tunnel, string step);
 
-    [LoggerMessage(201, LogLevel.Information, "{Tunnel}: IKE SA {InitiatorSpi:x16}-{ResponderSpi:x16} established as {Role} between {Local} and {Remote}, {Suite}, one Child SA per CPU: {PerResource}, peer's window {PeerWindow}")]
-    public static partial void IkeSaEstablished(ILogger log, string tunnel, ulong initiatorSpi, ulong responderSpi, string role, IPEndPoint local, IPEndPoint remote, string suite, bool perResource, int peerWindow);
+    [LoggerMessage(201, LogLevel.Information, "{Tunnel}: IKE SA {InitiatorSpi:x16}-{ResponderSpi:x16} established as {Role} between {Local} and {Remote}, {Suite}, one Child SA per CPU {PerResource}, peer's window {PeerWindow}")]
+    public static partial void IkeSaEstablished(ILogger log, string tunnel, ulong initiatorSpi, ulong responderSpi, string role, IPEndPoint local, IPEndPoint remote, string suite, string perResource, int peerWindow);
 
     [LoggerMessage(202, LogLevel.Information, "{Tunnel}: IKE SA rekeyed, now {InitiatorSpi:x16}-{ResponderSpi:x16}")]
     public static partial void IkeSaRekeyed(ILogger log, string tunnel, ulong initiatorSpi, ulong responderSpi);
@@ -56,6 +57,9 @@ internal static partial class GatewayLog
 
     [LoggerMessage(207, LogLevel.Debug, "{Tunnel}: the peer lives")]
     public static partial void PeerAnswered(ILogger log, string tunnel);
+
+    [LoggerMessage(208, LogLevel.Information, "{Tunnel}: no answer from {Remote} to {Exchange} for {Wait:0.#} s; sent again until {Limit:0.#} s are over")]
+    public static partial void PeerSlow(ILogger log, string tunnel, IPEndPoint remote, ExchangeType exchange, double wait, double limit);
 
     [LoggerMessage(300, LogLevel.Information, "{Tunnel}: Child SA {Number} established, {Use}, SPIs in {InboundSpi:x8} out {OutboundSpi:x8}, {Suite}, {Local} === {Remote}")]
     public static partial void ChildSaEstablished(ILogger log, string tunnel, int number, string use, uint inboundSpi, uint outboundSpi, string suite, string local, string remote);

@@ -21,8 +21,8 @@ internal sealed class NoticeReporter(ILogger log, EventHub events, GatewayMeter 
                 GatewayLog.IkeStep(log, tunnel, n.Text);
                 break;
             case IkeSaEstablished n:
-                GatewayLog.IkeSaEstablished(log, tunnel, n.InitiatorSpi, n.ResponderSpi, n.IsInitiator ? "initiator" : "responder", n.Local, n.Remote, SuiteText.Of(n.Suite), n.PerResource, n.PeerWindow);
-                Publish(GatewayEventKind.IkeSaEstablished, tunnel, $"IKE SA with {n.Remote} established, {SuiteText.Of(n.Suite)}, one Child SA per CPU: {(n.PerResource ? "yes" : "no")}");
+                GatewayLog.IkeSaEstablished(log, tunnel, n.InitiatorSpi, n.ResponderSpi, n.IsInitiator ? "initiator" : "responder", n.Local, n.Remote, SuiteText.Of(n.Suite), Agreed(n), n.PeerWindow);
+                Publish(GatewayEventKind.IkeSaEstablished, tunnel, $"IKE SA with {n.Remote} established, {SuiteText.Of(n.Suite)}, one Child SA per CPU {Agreed(n)}");
                 break;
             case IkeSaRekeyed n:
                 GatewayLog.IkeSaRekeyed(log, tunnel, n.InitiatorSpi, n.ResponderSpi);
@@ -31,6 +31,9 @@ internal sealed class NoticeReporter(ILogger log, EventHub events, GatewayMeter 
             case IkeSaRekeyFailed n:
                 GatewayLog.IkeSaRekeyFailed(log, tunnel, n.Error, n.Reason);
                 Publish(GatewayEventKind.Warning, tunnel, n.Reason, error: n.Error);
+                break;
+            case PeerSlow n:
+                GatewayLog.PeerSlow(log, tunnel, n.Remote, n.Exchange, n.Waited.TotalSeconds, n.GiveUp.TotalSeconds);
                 break;
             case PeerAnswered:
                 GatewayLog.PeerAnswered(log, tunnel);
@@ -83,6 +86,8 @@ internal sealed class NoticeReporter(ILogger log, EventHub events, GatewayMeter 
             ChildSa = child is null ? null : StatusBuilder.ChildSa(child, inbound: null, outbound: null),
             Error = error,
         });
+
+    private static string Agreed(IkeSaEstablished n) => n.PerResource ? "agreed" : "not agreed";
 
     private static string Use(ChildSaInfo child)
         => child.IsFallback ? "fallback"

@@ -16,6 +16,9 @@ internal sealed record IkeSaRekeyed(string Connection, ulong InitiatorSpi, ulong
 /// <summary>Our rekeying of an IKE SA failed; the old one goes on, and it is tried again later.</summary>
 internal sealed record IkeSaRekeyFailed(string Connection, PcpuIpsecError Error, string Reason) : IkeNotice(Connection);
 
+/// <summary>The peer has not answered a request of ours yet, which is sent again until it is given up.</summary>
+internal sealed record PeerSlow(string Connection, IPEndPoint Remote, ExchangeType Exchange, TimeSpan Waited, TimeSpan GiveUp) : IkeNotice(Connection);
+
 /// <summary>The peer answered when asked whether it lives (RFC 7296 §1.4).</summary>
 internal sealed record PeerAnswered(string Connection) : IkeNotice(Connection);
 

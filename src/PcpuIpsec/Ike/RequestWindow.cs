@@ -14,7 +14,11 @@ internal sealed class RequestWindow(IkeSa sa)
     private readonly SortedDictionary<uint, Outstanding> _outstanding = [];
     private readonly Queue<Waiting> _waiting = [];
     private readonly List<Step<bool>> _drained = [];
+    // Longer than a lost packet or two take.
+    private static readonly TimeSpan _slow = TimeSpan.FromSeconds(3);
+
     private uint _next;
+    private bool _toldSlow;
     private bool _held;
 
     /// <summary>How many requests the peer takes at a time; 1 until it announces more (SET_WINDOW_SIZE).</summary>
@@ -97,6 +101,7 @@ internal sealed class RequestWindow(IkeSa sa)
             return false;
         outstanding.Timer?.Cancel();
         _outstanding.Remove(reply.Header.MessageId);
+        _toldSlow = false;
         sa.Runtime.Notice(new ExchangeAnswered(sa.Connection.Name, reply.Header.Exchange, sa.Runtime.Now - outstanding.FirstSent));
         try
         {
@@ -186,16 +191,27 @@ internal sealed class RequestWindow(IkeSa sa)
         {
             if (sa.Runtime.Now - outstanding.FirstSent >= sa.RetransmitGiveUp)
             {
-                sa.PeerIsSilent($"no answer to {outstanding.Waiting.Exchange} (message {outstanding.MessageId}) within {sa.RetransmitGiveUp.TotalSeconds:0.#} s");
+                sa.PeerIsSilent($"no answer to {outstanding.Waiting.Exchange} within {sa.RetransmitGiveUp.TotalSeconds:0.#} s");
                 return;
             }
             sa.Runtime.Count("retransmissions");
             sa.Transmit(outstanding.Message);
+            TellIfSlow(outstanding);
             TimeSpan left = outstanding.FirstSent + sa.RetransmitGiveUp - sa.Runtime.Now;
             TimeSpan next = outstanding.Interval * sa.Connection.RetransmitFactor;
             outstanding.Interval = next < left ? next : left;
             Schedule(outstanding);
         });
+
+    // Whoever watches hears of a silence long before it ends, and once.
+    private void TellIfSlow(Outstanding outstanding)
+    {
+        TimeSpan waited = sa.Runtime.Now - outstanding.FirstSent;
+        if (_toldSlow || waited < _slow)
+            return;
+        _toldSlow = true;
+        sa.Runtime.Notice(new PeerSlow(sa.Connection.Name, sa.Remote, outstanding.Waiting.Exchange, waited, sa.RetransmitGiveUp));
+    }
 
     private sealed record Waiting(ExchangeType Exchange, Func<IkeSa, IReadOnlyList<Payload>?> Payloads)
     {

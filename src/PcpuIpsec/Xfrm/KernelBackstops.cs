@@ -26,7 +26,7 @@ internal static class KernelBackstops
         if (backstops.Count > KernelPolicies.PoliciesAtMost)
         {
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
-                $"LocalSelectors and RemoteSelectors of '{policy.Connection}' make {backstops.Count} policies of the kernel's that drop what is not protected; allowed are {KernelPolicies.PoliciesAtMost}: fewer selectors, or ranges that are whole prefixes");
+                $"The traffic selectors of '{policy.Connection}' make {backstops.Count} policies of the kernel's that drop what is not protected; allowed are {KernelPolicies.PoliciesAtMost}: fewer selectors, or ranges that are whole prefixes");
         }
         return backstops;
     }

@@ -14,7 +14,7 @@ internal sealed partial class KernelDataPlane
             ObjectDisposedException.ThrowIf(_disposed, this);
             // The kernel's addresses have none, so what it tells of such an SA would be nobody's.
             if (new[] { policy.LocalAddress, policy.RemoteAddress }.FirstOrDefault(a => a.IsIPv6LinkLocal) is { } linkLocal)
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"LocalAddress, RemoteAddress: {linkLocal} of '{policy.Connection}' has a scope, which the kernel's IPsec does not know; allowed are addresses that are not link-local");
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"The address {linkLocal} of '{policy.Connection}' has a scope, which the kernel's IPsec does not know; allowed are addresses that are not link-local");
             IReadOnlyList<XfrmPolicy> protecting = KernelPolicies.Of(policy);
             IReadOnlyList<XfrmPolicy> exceptions = KernelPolicies.ExceptionsOf(policy);
             // What goes into an interface is let there once it is known.
@@ -22,7 +22,7 @@ internal sealed partial class KernelDataPlane
             uint requestId = KernelIds.RequestIdOf(policy.Connection);
             _connections.TryGetValue(requestId, out KernelConnection? known);
             if (known is not null && known.Policy.Connection != policy.Connection)
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Name: '{policy.Connection}' has the request id of '{known.Policy.Connection}', which follows from the name; allowed: another name");
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"The name '{policy.Connection}' has the request id of '{known.Policy.Connection}', which follows from the name; allowed: another name");
             List<XfrmPolicy> there = _xfrm.Policies();
             CheckNotOthers(policy, wanted, there, requestId);
             List<XfrmPolicy> before = there.FindAll(p => KernelIds.RequestIdOf(p) == requestId);

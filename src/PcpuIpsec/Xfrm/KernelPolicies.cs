@@ -33,7 +33,7 @@ internal static class KernelPolicies
         if (count > PoliciesAtMost)
         {
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
-                $"LocalSelectors and RemoteSelectors of '{policy.Connection}' make more than {PoliciesAtMost} policies of the kernel's (prefixes and ports under masks, for each direction): allowed are fewer selectors, or ranges that are whole prefixes");
+                $"The traffic selectors of '{policy.Connection}' make more than {PoliciesAtMost} policies of the kernel's (prefixes and ports under masks, for each direction): allowed are fewer selectors, or ranges that are whole prefixes");
         }
 
         List<XfrmPolicy> policies = new(count);
@@ -60,7 +60,7 @@ internal static class KernelPolicies
             .. Both(policy.Bypass, XfrmPolicyAction.Allow, [0]).Concat(Both(policy.Discard, XfrmPolicyAction.Block, discardIds)).Take(PoliciesAtMost + 1),
         ];
         if (exceptions.Count > PoliciesAtMost)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"Bypass and Discard of '{policy.Connection}' make more than {PoliciesAtMost} policies of the kernel's: allowed are fewer selectors, or ranges that are whole prefixes");
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"The selectors for bypass and discard of '{policy.Connection}' make more than {PoliciesAtMost} policies of the kernel's: allowed are fewer selectors, or ranges that are whole prefixes");
         return exceptions;
 
         IEnumerable<XfrmPolicy> Both(IReadOnlyList<SelectorPair> pairs, XfrmPolicyAction action, uint[] interfaceIds)

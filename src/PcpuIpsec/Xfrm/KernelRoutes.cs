@@ -145,14 +145,14 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         else if (link.Kind != "xfrm" || link.XfrmInterfaceId != wanted.Id)
         {
             string what = link.Kind == "xfrm" ? $"an XFRM interface with if_id {link.XfrmInterfaceId}" : $"an interface of kind {link.Kind ?? "hardware"}";
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XfrmInterface.Name: '{wanted.Name}' is there already and {what}; allowed: a name that is free, or that of an XFRM interface with if_id {wanted.Id}");
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XFRM interface: '{wanted.Name}' is there already and {what}; allowed: a name that is free, or that of an XFRM interface with if_id {wanted.Id}");
         }
         else if (KernelIds.IsOurs(link.Group) && link.Group != group)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XfrmInterface.Name: '{wanted.Name}' is another tunnel's; allowed: a name that is free, or that of an interface which no tunnel made");
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XFRM interface: '{wanted.Name}' is another tunnel's; allowed: a name that is free, or that of an interface which no tunnel made");
         if (!link.IsUp && link.Group == group)
             routes.SetUp(link.Index);
         else if (!link.IsUp)
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XfrmInterface.Name: '{wanted.Name}' is somebody else's and down; allowed: a name that is free, or that of an interface which is up");
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XFRM interface: '{wanted.Name}' is somebody else's and down; allowed: a name that is free, or that of an interface which is up");
         return link;
     }
 
@@ -165,11 +165,11 @@ internal sealed class KernelRoutes(RouteSocket routes) : IDisposable
         }
         catch (NetlinkException e) when (e.Errno == Libc.EOPNOTSUPP)
         {
-            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"XfrmInterface: this kernel has no XFRM interfaces (CONFIG_XFRM_INTERFACE, module xfrm_interface): {e.Message}", e);
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"XFRM interface: this kernel has no XFRM interfaces (CONFIG_XFRM_INTERFACE, module xfrm_interface): {e.Message}", e);
         }
         catch (NetlinkException e) when (e.Errno == Libc.EEXIST && routes.Links().Find(l => l.XfrmInterfaceId == wanted.Id) is { } other)
         {
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XfrmInterface.Id: {wanted.Id} is that of the interface '{other.Name}'; allowed: an if_id that no other interface has", e);
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"XFRM interface: if_id {wanted.Id} is that of the interface '{other.Name}'; allowed: an if_id that no other interface has", e);
         }
     }
 

@@ -178,12 +178,16 @@ public class ConnectTests
     }
 
     [Fact]
-    public void A_silent_peer_is_given_up_within_30_s()
+    public void A_silent_peer_is_told_of_soon_and_once_and_given_up_within_30_s()
     {
         Simulation simulation = new Simulation { Filter = (_, _) => false }.Configure();
         simulation.West.Process(new InitiateConnection("lab"));
         simulation.Run(TimeSpan.FromSeconds(60));
-        (TimeSpan at, IkeNotice notice) = Assert.Single(simulation.West.Notices);
+        Assert.Equal(2, simulation.West.Notices.Count);
+        (TimeSpan told, IkeNotice first) = simulation.West.Notices[0];
+        Assert.Equal(ExchangeType.IKE_SA_INIT, Assert.IsType<PeerSlow>(first).Exchange);
+        Assert.InRange(told.TotalSeconds, 3, 6);
+        (TimeSpan at, IkeNotice notice) = simulation.West.Notices[1];
         Assert.Equal(PcpuIpsecError.PeerSilent, Assert.IsType<IkeSaFailed>(notice).Error);
         Assert.InRange(at.TotalSeconds, 20, 30);
         Assert.InRange(simulation.West.Sent, 5, 12);
