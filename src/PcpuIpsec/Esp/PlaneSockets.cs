@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using PcpuIpsec.Esp.Bpf;
+using PcpuIpsec.Bpf;
 using PcpuIpsec.Host;
 using PcpuIpsec.Interop;
 

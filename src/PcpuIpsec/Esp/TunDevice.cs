@@ -1,5 +1,6 @@
 using System.Text;
-using PcpuIpsec.Esp.Bpf;
+using Microsoft.Win32.SafeHandles;
+using PcpuIpsec.Bpf;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
 
@@ -86,13 +87,11 @@ internal sealed unsafe class TunDevice : IDisposable
 
     private static void Steer(int queue, IReadOnlyList<int> cpus)
     {
-        int program = SteeringProgram.Load(cpus);
-        int result = Libc.IoCtl(queue, Libc.TUNSETSTEERINGEBPF, &program);
-        int errno = Libc.Errno;
-        // The interface holds the program; the descriptor has done its work.
-        Libc.Close(program);
-        if (result < 0)
-            throw Libc.Failure("Cannot steer the TUN interface's packets to the queue of their CPU (TUNSETSTEERINGEBPF)", errno);
+        // The interface holds the program on: the descriptor has done its work after the call.
+        using SafeFileHandle program = SteeringProgram.Load(cpus);
+        using var held = new HeldHandle(program);
+        int fd = (int)held.Pointer;
+        Libc.Check(Libc.IoCtl(queue, Libc.TUNSETSTEERINGEBPF, &fd), "Cannot steer the TUN interface's packets to the queue of their CPU (TUNSETSTEERINGEBPF)");
     }
 
     private static void SetQueueLength(string name)

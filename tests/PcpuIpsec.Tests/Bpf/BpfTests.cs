@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
-using PcpuIpsec.Esp.Bpf;
+using PcpuIpsec.Bpf;
 
-namespace PcpuIpsec.Tests.Esp;
+namespace PcpuIpsec.Tests.Bpf;
 
 /// <summary>The programs, run by small interpreters of their own: the kernel runs the same ones in the namespace tests.</summary>
 public sealed class BpfTests

@@ -1,6 +1,6 @@
 using PcpuIpsec.Interop;
 
-namespace PcpuIpsec.Esp.Bpf;
+namespace PcpuIpsec.Bpf;
 
 /// <summary>Classic BPF programs that place a packet by its SPI: worker = SPI modulo the number of workers.</summary>
 internal static unsafe class ClassicBpf

@@ -1,6 +1,7 @@
+using Microsoft.Win32.SafeHandles;
 using PcpuIpsec.Interop;
 
-namespace PcpuIpsec.Esp.Bpf;
+namespace PcpuIpsec.Bpf;
 
 /// <summary>The program that gives a packet entering the TUN the queue of the CPU that sends it.</summary>
 internal static class SteeringProgram
@@ -32,6 +33,5 @@ internal static class SteeringProgram
     }
 
     /// <summary>Loads it.</summary>
-    /// <returns>The program's descriptor.</returns>
-    public static int Load(IReadOnlyList<int> cpus) => Write(cpus).Load(Libc.BPF_PROG_TYPE_SOCKET_FILTER, "steering packets to the queue of their CPU (it needs CAP_BPF)");
+    public static SafeFileHandle Load(IReadOnlyList<int> cpus) => Write(cpus).Load(Libc.BPF_PROG_TYPE_SOCKET_FILTER, "steering packets to the queue of their CPU (it needs CAP_BPF)");
 }
