@@ -22,6 +22,7 @@ internal static unsafe partial class Libc
         [FieldOffset(0)] public fixed byte Name[16];
         [FieldOffset(16)] public short Flags;
         [FieldOffset(16)] public int Number;
+        [FieldOffset(16)] public void* Data;
     }
 
     [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]

@@ -17,6 +17,7 @@ internal static unsafe partial class Libc
     public const int EEXIST = 17;
     public const int ENODEV = 19;
     public const int EINVAL = 22;
+    public const int ENOSPC = 28;
     public const int ENOSYS = 38;
     public const int EMSGSIZE = 90;
     public const int EPROTONOSUPPORT = 93;

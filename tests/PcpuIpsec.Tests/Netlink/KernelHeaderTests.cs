@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using PcpuIpsec.Ethtool;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
+using PcpuIpsec.Tests.Ethtool;
 
 namespace PcpuIpsec.Tests.Netlink;
 
@@ -13,7 +14,7 @@ public class KernelHeaderTests
     [
         "errno.h", "sched.h", "sys/mount.h", "sys/socket.h", "sys/time.h",
         "linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/fib_rules.h", "linux/veth.h",
-        "linux/genetlink.h", "linux/ethtool_netlink.h",
+        "linux/genetlink.h", "linux/if.h", "linux/ethtool.h", "linux/ethtool_netlink.h", "linux/sockios.h",
     ];
 
     [CompilerFact]
@@ -38,7 +39,8 @@ public class KernelHeaderTests
         Number("ETHTOOL_MSG_RINGS_GET", EthtoolMessage.RingsGet);
         Number("ETHTOOL_MSG_CHANNELS_GET", EthtoolMessage.ChannelsGet);
         Number("ETHTOOL_A_HEADER_DEV_NAME", EthtoolAttribute.HeaderDevName);
-        foreach (string what in (string[])["FEATURES", "RINGS", "CHANNELS"])
+        Number("ETHTOOL_A_HEADER_FLAGS", EthtoolAttribute.HeaderFlags);
+        foreach (string what in (string[])["FEATURES", "RINGS", "CHANNELS", "COALESCE", "PAUSE"])
             Number($"ETHTOOL_A_{what}_HEADER", EthtoolAttribute.Header);
         Number("ETHTOOL_A_FEATURES_HW", EthtoolAttribute.FeaturesHw);
         Number("ETHTOOL_A_FEATURES_ACTIVE", EthtoolAttribute.FeaturesActive);
@@ -57,6 +59,7 @@ public class KernelHeaderTests
         Number("ETHTOOL_A_CHANNELS_RX_COUNT", EthtoolAttribute.ChannelsRxCount);
         Number("ETHTOOL_A_CHANNELS_TX_COUNT", EthtoolAttribute.ChannelsTxCount);
         Number("ETHTOOL_A_CHANNELS_COMBINED_COUNT", EthtoolAttribute.ChannelsCombinedCount);
+        EthtoolHeader.Compare(Number);
         Number("NLM_F_REQUEST", (long)NetlinkFlags.Request);
         Number("NLM_F_ACK", (long)NetlinkFlags.Ack);
         Number("NLM_F_DUMP_INTR", (long)NetlinkFlags.DumpInterrupted);
