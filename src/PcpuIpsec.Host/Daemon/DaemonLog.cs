@@ -31,4 +31,7 @@ internal static partial class DaemonLog
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "The data plane failed, so the daemon stops; what is held stays held: {Reason}")]
     public static partial void DataPlaneFailed(ILogger log, string reason);
+
+    [LoggerMessage(520, LogLevel.Warning, "The service manager could not be told {State}: {Reason}")]
+    public static partial void ManagerNotTold(ILogger log, string state, string reason);
 }

@@ -18,6 +18,9 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
     /// <summary>How its gateway is made; tests have another.</summary>
     public Func<GatewayOptions, CancellationToken, Task<IpsecGateway>> StartGateway { get; init; } = IpsecGateway.StartAsync;
 
+    /// <summary>Keeps other daemons from this network namespace; tests have several in one.</summary>
+    public Func<IDisposable> TakeNamespace { get; init; } = NamespaceLock.Take;
+
     /// <summary>What is held here beside tunnels of these names; tests have others.</summary>
     public Func<IEnumerable<string>, IReadOnlyList<NamelessHold>> FindHolds { get; init; } = Holds.BesideThoseOf;
 
@@ -28,8 +31,10 @@ internal sealed class DaemonProcess(DaemonOptions options, ILoggerFactory logger
         var folder = new TunnelFolder(options.TunnelsFolder, options.MakeTunnelsFolder);
         // Let go last: who comes after us finds nothing of ours, and we take nothing of his away.
         using IDisposable ours = folder.Lock();
+        using IDisposable alone = TakeNamespace();
+        folder.DeleteUncommitted();
         using ListeningSocket socket = ListeningSocket.Open(options.SocketPath, options.Group);
-        using ServiceManager manager = ServiceManager.OfEnvironment();
+        using ServiceManager manager = ServiceManager.OfEnvironment(_log);
         using var metrics = new MetricsText();
         using var export = OtlpExport.OfEnvironment();
         using var keeper = new TunnelKeeper(folder, KeySource.OfEnvironment(), _log);

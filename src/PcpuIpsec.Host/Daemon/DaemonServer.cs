@@ -22,6 +22,7 @@ internal static class DaemonServer
         // Not even a file or a variable of the environment changes what it does.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(loggers);
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ZeroedMemoryPool.Factory>();
         builder.Services.AddRoutingCore();
         // Signals are the process's business.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();

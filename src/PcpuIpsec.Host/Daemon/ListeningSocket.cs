@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Host.Daemon;
@@ -18,7 +19,9 @@ internal sealed class ListeningSocket : IDisposable
     private readonly string _folder;
     private bool _published;
 
-    private ListeningSocket(string path, string folder, Socket socket) => (Path, _folder, Socket) = (path, folder, socket);
+    private readonly IDisposable _lock;
+
+    private ListeningSocket(string path, string folder, Socket socket, IDisposable @lock) => (Path, _folder, Socket, _lock) = (path, folder, socket, @lock);
 
     public string Path { get; }
 
@@ -39,13 +42,16 @@ internal sealed class ListeningSocket : IDisposable
         if (System.Text.Encoding.UTF8.GetByteCount(folder) + 2 > PathLengthAtMost)
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--socket = '{path}' is too long for the path of a socket; allowed are about {PathLengthAtMost - 10} bytes.");
         Socket? socket = null;
+        IDisposable? locked = null;
         try
         {
             Directory.CreateDirectory(parent);
+            // From here on no other daemon takes the path, nor takes it away.
+            locked = Lock(path);
             CheckNobodyListens(path);
             Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            var listening = new ListeningSocket(path, folder, socket);
+            var listening = new ListeningSocket(path, folder, socket, locked);
             socket.Bind(new UnixDomainSocketEndPoint(listening.Hidden));
             if (groupNumber is { } number)
                 Libc.Check(Libc.Chown(listening.Hidden, Libc.Unchanged, number), $"give '{path}' to the group {group}");
@@ -56,6 +62,7 @@ internal sealed class ListeningSocket : IDisposable
         {
             socket?.Dispose();
             DeleteFolder(folder);
+            locked?.Dispose();
             if (e is IOException or UnauthorizedAccessException or SocketException)
                 throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--socket = '{path}' cannot be made: {e.Message}", e);
             throw;
@@ -77,6 +84,18 @@ internal sealed class ListeningSocket : IDisposable
             File.Delete(Path);
         else
             DeleteFolder(_folder);
+        _lock.Dispose();
+    }
+
+    private static SafeFileHandle Lock(string path)
+    {
+        const int OwnerOnly = 0x180;
+        int opened = Libc.Check(Libc.Open(path + ".lock", Libc.O_RDONLY | Libc.O_CREAT | Libc.O_CLOEXEC, OwnerOnly), $"open {path}.lock");
+        var file = new SafeFileHandle(opened, ownsHandle: true);
+        if (Libc.FLock(opened, Libc.LOCK_EX | Libc.LOCK_NB) == 0)
+            return file;
+        file.Dispose();
+        throw Taken(path);
     }
 
     private static void DeleteFolder(string folder)
@@ -87,8 +106,10 @@ internal sealed class ListeningSocket : IDisposable
 
     private static void CheckNobodyListens(string path)
     {
-        if (!File.Exists(path))
+        if (!System.IO.Path.Exists(path))
             return;
+        if (!Libc.IsSocket(path))
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--socket = '{path}' is there and no socket; allowed is a path where nothing is, or where a daemon listened.");
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -99,6 +120,9 @@ internal sealed class ListeningSocket : IDisposable
             // A killed daemon's.
             return;
         }
-        throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--socket = '{path}': another daemon listens there; allowed is one socket for each.");
+        throw Taken(path);
     }
+
+    private static PcpuIpsecException Taken(string path)
+        => new(PcpuIpsecError.InvalidOption, $"--socket = '{path}': another daemon listens there; allowed is one socket for each.");
 }

@@ -25,6 +25,7 @@ internal static class ReleaseVerb
             // What a program of its own left held is let go on a host that never had a daemon.
             TunnelFolder? folder = isDefault && names.Length > 0 && !Directory.Exists(path) ? null : new TunnelFolder(path);
             using IDisposable? ours = folder?.Lock();
+            using IDisposable alone = NamespaceLock.Take();
             IReadOnlyList<TunnelDefinition> declared = folder?.Read() ?? [];
             // One that is declared no more may be held still.
             string[] wanted = names.Length > 0 ? names : [.. declared.Select(t => t.Name)];

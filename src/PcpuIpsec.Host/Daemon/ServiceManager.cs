@@ -1,19 +1,26 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.Logging;
 
 namespace PcpuIpsec.Host.Daemon;
 
 /// <summary>What systemd is told (sd_notify(3)): datagrams to the socket that it names. Without one nothing is said.</summary>
+/// <remarks>
+/// One that cannot be told is no reason for anything: the daemon goes on, and says so in its log.
+/// </remarks>
 internal sealed class ServiceManager : IDisposable
 {
+    private readonly ILogger _log;
     private readonly Socket? _socket;
     private readonly UnixDomainSocketEndPoint? _manager;
 
     /// <param name="notifySocket">NOTIFY_SOCKET.</param>
     /// <param name="watchdogMicroseconds">WATCHDOG_USEC.</param>
-    public ServiceManager(string? notifySocket, string? watchdogMicroseconds)
+    /// <param name="log">Told of what could not be said.</param>
+    public ServiceManager(string? notifySocket, string? watchdogMicroseconds, ILogger log)
     {
+        _log = log;
         if (string.IsNullOrEmpty(notifySocket))
             return;
         // An abstract name begins with a zero, which environments cannot hold.
@@ -23,8 +30,8 @@ internal sealed class ServiceManager : IDisposable
             WatchdogInterval = TimeSpan.FromMicroseconds(microseconds / 2);
     }
 
-    public static ServiceManager OfEnvironment()
-        => new(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), Environment.GetEnvironmentVariable("WATCHDOG_USEC"));
+    public static ServiceManager OfEnvironment(ILogger log)
+        => new(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), Environment.GetEnvironmentVariable("WATCHDOG_USEC"), log);
 
     /// <summary>How often it wants to hear of us; null: not at all.</summary>
     public TimeSpan? WatchdogInterval { get; }
@@ -64,5 +71,15 @@ internal sealed class ServiceManager : IDisposable
 
     public void Dispose() => _socket?.Dispose();
 
-    private void Tell(string state) => _socket?.SendTo(Encoding.UTF8.GetBytes(state), _manager!);
+    private void Tell(string state)
+    {
+        try
+        {
+            _socket?.SendTo(Encoding.UTF8.GetBytes(state), _manager!);
+        }
+        catch (SocketException e)
+        {
+            DaemonLog.ManagerNotTold(_log, state.Split('\n')[0], e.Message);
+        }
+    }
 }

@@ -20,7 +20,10 @@ internal sealed class TunnelFolder
     {
         Path = System.IO.Path.GetFullPath(path);
         if (Directory.Exists(Path))
+        {
+            CheckOthersCannotWrite($"--tunnels = '{path}'", Path);
             return;
+        }
         if (!make)
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"--tunnels = '{path}' is not there; allowed is a folder that is");
         try
@@ -111,19 +114,39 @@ internal sealed class TunnelFolder
         }
     }
 
+    /// <summary>Deletes what a killed daemon had not put in its place, keys among it.</summary>
+    public void DeleteUncommitted()
+    {
+        foreach (string extension in (string[])[KeyExtension, Extension])
+        {
+            foreach (string file in Entries(FileAttributes.Directory, "*" + extension + TemporaryExtension))
+                File.Delete(file);
+        }
+    }
+
     /// <summary>Forgets a tunnel.</summary>
-    public void Delete(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="withKey">Not where another tunnel is declared with its key.</param>
+    public void Delete(string name, bool withKey)
     {
         try
         {
             File.Delete(FileOf(name));
-            File.Delete(KeyFileOf(name));
+            if (withKey)
+                DeleteKey(name);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Tunnel '{name}' is removed, but comes back when the folder is read anew, since its declaration cannot be deleted: {e.Message}", e);
         }
     }
+
+    /// <summary>Forgets a key that came in a request, where there is one.</summary>
+    public void DeleteKey(string name) => File.Delete(KeyFileOf(name));
+
+    /// <summary>The tunnel whose key a path is, where it is one of this folder's; else null.</summary>
+    public string? OwnerOfKey(string path)
+        => System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) == Path && path.EndsWith(KeyExtension, StringComparison.Ordinal) ? System.IO.Path.GetFileNameWithoutExtension(path) : null;
 
     /// <summary>Forgets all tunnels, and that there was a folder.</summary>
     public void Remove()
@@ -141,10 +164,36 @@ internal sealed class TunnelFolder
     private static (string Temporary, string Final) Write(string path, ReadOnlySpan<byte> content)
     {
         string temporary = path + TemporaryExtension;
-        using var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OwnerOnly, BufferSize = 0 });
-        file.Write(content);
-        file.Flush(flushToDisk: true);
-        return (temporary, path);
+        // Made by us and nobody else, with our mode.
+        File.Delete(temporary);
+        try
+        {
+            using var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly, BufferSize = 0 });
+            file.Write(content);
+            file.Flush(flushToDisk: true);
+            return (temporary, path);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    /// <summary>Whoever may write what is declared sends the traffic where he likes.</summary>
+    private static void CheckOthersCannotWrite(string what, string path)
+    {
+        using var opened = new SafeFileHandle(Libc.Check(Libc.Open(path, Libc.O_RDONLY | Libc.O_CLOEXEC | Libc.O_NONBLOCK, 0), $"open {path}"), ownsHandle: true);
+        CheckOthersCannotWrite(what, opened);
+    }
+
+    private static void CheckOthersCannotWrite(string what, SafeFileHandle opened)
+    {
+        uint owner = Libc.OwnerOf(opened);
+        if (owner != 0 && owner != Libc.GetEffectiveUser())
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{what} belongs to user {owner}, who could declare tunnels of his own; allowed is root");
+        if ((File.GetUnixFileMode(opened) & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"{what} can be written by others than its owner, who could declare tunnels of their own; allowed is mode 0755 or less");
     }
 
     private string[] Files() => Entries(FileAttributes.Directory, "*" + Extension);
@@ -165,19 +214,7 @@ internal sealed class TunnelFolder
 
     private static TunnelDefinition Read(string file)
     {
-        byte[] json;
-        try
-        {
-            var info = new FileInfo(file);
-            if (info.Length > RequestBody.LengthAtMost)
-                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it has {info.Length} bytes; allowed are {RequestBody.LengthAtMost}");
-            json = File.ReadAllBytes(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it cannot be read ({e.Message})", e);
-        }
-        TunnelDefinition definition = WireReader.Read(json, WireJson.Default.TunnelDefinition);
+        TunnelDefinition definition = WireReader.Read(ReadBytes(file), WireJson.Default.TunnelDefinition);
         if (definition.PreSharedKey is { } key)
         {
             key.Dispose();
@@ -186,6 +223,28 @@ internal sealed class TunnelFolder
         return definition.Name == System.IO.Path.GetFileNameWithoutExtension(file)
             ? definition
             : throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"name = '{definition.Name}': allowed is the file's own, '{System.IO.Path.GetFileNameWithoutExtension(file)}'");
+    }
+
+    private static byte[] ReadBytes(string path)
+    {
+        try
+        {
+            // What was opened is what is checked and read; a pipe must not have us wait for its writer.
+            int opened = Libc.Open(path, Libc.O_RDONLY | Libc.O_CLOEXEC | Libc.O_NONBLOCK, 0);
+            using SafeFileHandle file = opened >= 0 ? new SafeFileHandle(opened, ownsHandle: true) : throw new IOException(Libc.Describe(Libc.Errno));
+            if (!Libc.IsRegularFile(file))
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, "it is no file; allowed is one, or a link to one");
+            CheckOthersCannotWrite("it", file);
+            long length = RandomAccess.GetLength(file);
+            if (length > RequestBody.LengthAtMost)
+                throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it has {length} bytes; allowed are {RequestBody.LengthAtMost}");
+            byte[] content = new byte[length];
+            return content[..RandomAccess.Read(file, content, 0)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"it cannot be read ({e.Message})", e);
+        }
     }
 }
 

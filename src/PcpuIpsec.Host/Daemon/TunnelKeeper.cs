@@ -57,8 +57,9 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys, 
                     return known.IsSameAs(fresh) ? false
                         : throw new ApiException(409, "conflict", $"There is a tunnel '{definition.Name}', and it is declared otherwise; update that one, or choose another name.");
                 }
+                CheckKeyIsItsOwn(definition);
                 Gateway.CheckTunnel(fresh.Options);
-                if (File.Exists(folder.FileOf(definition.Name)))
+                if (Path.Exists(folder.FileOf(definition.Name)))
                     throw new ApiException(409, "conflict", $"{folder.FileOf(definition.Name)} declares a tunnel '{definition.Name}' and was not read yet; reload, or delete that file.");
                 using StagedDeclaration staged = folder.Stage(fresh.Definition, definition.PreSharedKey);
                 staged.Commit();
@@ -91,6 +92,9 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys, 
                 using Declared fresh = Declared.Of(definition, definition.PreSharedKey is null ? null : folder.KeyFileOf(name), keys);
                 if (known.IsSameAs(fresh))
                     return false;
+                CheckKeyIsItsOwn(definition);
+                if (definition.PreSharedKey is not null && OthersWithKeyOf(name) is [var other, ..])
+                    throw new ApiException(409, "conflict", $"The key of '{name}' is that of '{other}', too; give '{other}' one of its own first.");
                 Gateway.CheckTunnel(fresh.Options);
                 using StagedDeclaration staged = folder.Stage(fresh.Definition, definition.PreSharedKey);
                 await Gateway.ReplaceTunnelAsync(fresh.Options, cancellationToken);
@@ -103,6 +107,8 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys, 
                     await Gateway.ReplaceTunnelAsync(known.Options, CancellationToken.None);
                     throw;
                 }
+                if (known.Definition.PreSharedKeyFile == folder.KeyFileOf(name) && fresh.Definition.PreSharedKeyFile != known.Definition.PreSharedKeyFile && OthersWithKeyOf(name).Length == 0)
+                    folder.DeleteKey(name);
                 Set(name, fresh.Take());
                 known.Dispose();
                 return true;
@@ -117,10 +123,11 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys, 
             async () =>
             {
                 Declared known = _declared.GetValueOrDefault(name) ?? throw ApiException.NoTunnel(name);
-                await Gateway.RemoveTunnelAsync(name, cancellationToken);
+                // Once begun it is done, whoever still waits for it: closed and not removed it would stay down.
+                await Gateway.RemoveTunnelAsync(name, CancellationToken.None);
                 Set(name, null);
                 known.Dispose();
-                folder.Delete(name);
+                folder.Delete(name, withKey: OthersWithKeyOf(name).Length == 0);
                 return true;
             },
             cancellationToken);
@@ -169,6 +176,16 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys, 
             return faults.Count == 0 ? true : throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"Not released, and held until pcpu-ipsec release: {string.Join("; ", faults)}");
         },
         CancellationToken.None);
+
+    /// <summary>A key that came with another tunnel goes with it.</summary>
+    private void CheckKeyIsItsOwn(TunnelDefinition definition)
+    {
+        if (definition.PreSharedKeyFile is { } file && folder.OwnerOfKey(file) is { } owner && owner != definition.Name)
+            throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"preSharedKeyFile: '{file}' is the key of '{owner}' and goes with it; allowed is a file elsewhere, or preSharedKey");
+    }
+
+    private string[] OthersWithKeyOf(string name)
+        => [.. _declared.Values.Where(d => d.Name != name && d.Definition.PreSharedKeyFile is { } file && folder.OwnerOfKey(file) == name).Select(d => d.Name)];
 
     private async Task CloseAsync(string name)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using PcpuIpsec.Client;
 using PcpuIpsec.Gateway;
 using PcpuIpsec.Ike;
@@ -59,7 +60,8 @@ internal static class TunnelMapping
     };
 
     private static IPAddress Address(string field, string? value)
-        => IPAddress.TryParse(value, out IPAddress? address) ? address : throw Bad(field, value, "an IPv4 or IPv6 address");
+        // As an IPv4 address .NET takes 0x0a000001, and 10.1 for 10.0.0.1; neither is what anyone means here.
+        => IPAddress.TryParse(value, out IPAddress? address) && (address.AddressFamily == AddressFamily.InterNetworkV6 || address.ToString() == value) ? address : throw Bad(field, value, "an IPv4 or IPv6 address");
 
     private static TimeSpan? Time(string field, double? seconds, TimeSpan? defaultTime) => seconds switch
     {

@@ -63,7 +63,11 @@ public sealed partial class IpsecGateway
                 fresh.Add(tunnels.Count == 1 ? Validate(tunnel) : ValidateOneOfSeveral(tunnel));
             await CheckNamesAsync(fresh, cancellationToken);
             for (; bound < fresh.Count; bound++)
-                await BindAsync(fresh[bound]).WaitAsync(cancellationToken);
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                // Waited for: one that is given up would stay bound, and nobody's.
+                await BindAsync(fresh[bound]);
+            }
             for (; held < fresh.Count; held++)
             {
                 TrafficPolicy policy = fresh[held].Policy;

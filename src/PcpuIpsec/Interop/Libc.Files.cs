@@ -23,13 +23,29 @@ internal static unsafe partial class Libc
     public static partial uint GetEffectiveUser();
 
     /// <summary>Who owns an open file.</summary>
-    public static uint OwnerOf(SafeFileHandle file)
+    public static uint OwnerOf(SafeFileHandle file) => StatusOf(file).User;
+
+    /// <summary>Whether what is open is a file, and no pipe, socket or folder.</summary>
+    public static bool IsRegularFile(SafeFileHandle file) => (StatusOf(file).Mode & S_IFMT) == S_IFREG;
+
+    /// <summary>Whether a path is that of a socket; a link to one is not.</summary>
+    public static bool IsSocket(string path)
+    {
+        const int WorkingFolder = -100, NoFollow = 0x100;
+        FileStatus status;
+        return Statx(WorkingFolder, path, NoFollow, StatxTypeAndOwner, &status) == 0 && (status.Mode & S_IFMT) == S_IFSOCK;
+    }
+
+    // sys/stat.h, and STATX_TYPE | STATX_UID of linux/stat.h.
+    private const ushort S_IFMT = 0xf000, S_IFREG = 0x8000, S_IFSOCK = 0xc000;
+    private const uint StatxTypeAndOwner = 0x1 | 0x8;
+
+    private static FileStatus StatusOf(SafeFileHandle file)
     {
         const int EmptyPath = 0x1000;
-        const uint Owner = 0x8;
         FileStatus status;
-        Check(Statx((int)file.DangerousGetHandle(), "", EmptyPath, Owner, &status), "statx");
-        return status.User;
+        Check(Statx((int)file.DangerousGetHandle(), "", EmptyPath, StatxTypeAndOwner, &status), "statx");
+        return status;
     }
 
     [LibraryImport(Library, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -44,6 +60,8 @@ internal static unsafe partial class Libc
         public ulong Attributes;
         public uint Links;
         public uint User;
+        public uint Group;
+        public ushort Mode;
     }
 
     /// <summary>The number of a group, by the host's name service; null where there is none of that name.</summary>

@@ -8,6 +8,7 @@ internal static unsafe partial class Libc
     public const int SOCK_RAW = 3;
     public const int SOCK_CLOEXEC = 0x80000;
     public const int SOL_SOCKET = 1;
+    public const int SO_NETNS_COOKIE = 71;
     public const int SO_RCVBUF = 8;
     public const int SO_RCVTIMEO = 20;
     public const int SOL_NETLINK = 270;

@@ -171,7 +171,7 @@ public sealed class DaemonApiTests
         await using DaemonHarness daemon = await DaemonHarness.StartAsync();
 
         Assert.Equal("660", Convert.ToString((int)File.GetUnixFileMode(daemon.SocketPath), 8));
-        Assert.Equal(["s.sock", "tunnels.d"], Directory.GetFileSystemEntries(daemon.Folder).Select(Path.GetFileName).Order()!);
+        Assert.Equal(["s.sock", "s.sock.lock", "tunnels.d"], Directory.GetFileSystemEntries(daemon.Folder).Select(Path.GetFileName).Order()!);
     }
 
     [Theory]

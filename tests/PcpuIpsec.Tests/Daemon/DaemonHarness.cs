@@ -128,6 +128,7 @@ internal sealed class DaemonHarness : IAsyncDisposable
         _running = new DaemonProcess(options, Log)
         {
             FindHolds = FindHolds,
+            TakeNamespace = static () => new MemoryStream(),
             StartGateway = async (o, cancellationToken) => Gateway = await IpsecGateway.StartAsync(o with { CloseTimeout = TimeSpan.FromMilliseconds(200) }, Plane, "a test", Core, cancellationToken),
         }.RunAsync(_stop.Token);
         while (!File.Exists(SocketPath))

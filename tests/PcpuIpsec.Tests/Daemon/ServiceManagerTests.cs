@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
 using PcpuIpsec.Host.Daemon;
 
 namespace PcpuIpsec.Tests.Daemon;
@@ -14,7 +15,7 @@ public sealed class ServiceManagerTests
         string name = $"{Path.GetTempPath()}pcpu-notify-{Environment.ProcessId}-{isAbstract}";
         using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         manager.Bind(new UnixDomainSocketEndPoint(isAbstract ? "\0" + name : name));
-        using var service = new ServiceManager(isAbstract ? "@" + name : name, "40000");
+        using var service = new ServiceManager(isAbstract ? "@" + name : name, "40000", NullLogger.Instance);
         Assert.Equal(TimeSpan.FromMilliseconds(20), service.WatchdogInterval);
 
         service.Ready("2 tunnels");
@@ -37,7 +38,7 @@ public sealed class ServiceManagerTests
         string name = $"{Path.GetTempPath()}pcpu-notify-{Environment.ProcessId}-once";
         using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         manager.Bind(new UnixDomainSocketEndPoint(name));
-        using var service = new ServiceManager(name, "40000");
+        using var service = new ServiceManager(name, "40000", NullLogger.Instance);
         using var stop = new CancellationTokenSource();
         int probes = 0;
 
@@ -50,9 +51,30 @@ public sealed class ServiceManagerTests
     }
 
     [Fact]
+    public async Task One_that_is_gone_for_a_while_is_told_again()
+    {
+        string name = $"{Path.GetTempPath()}pcpu-notify-{Environment.ProcessId}-gone";
+        using var service = new ServiceManager(name, "40000", NullLogger.Instance);
+        using var stop = new CancellationTokenSource();
+        int probes = 0;
+        Task watching = service.WatchAsync(_ => Task.FromResult(++probes), stop.Token);
+        while (Volatile.Read(ref probes) < 3)
+            await Task.Delay(5);
+
+        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        manager.Bind(new UnixDomainSocketEndPoint(name));
+
+        Assert.Equal("WATCHDOG=1", await ReceiveAsync(manager));
+        await stop.CancelAsync();
+        await watching;
+        manager.Dispose();
+        service.Stopping();
+    }
+
+    [Fact]
     public async Task Where_there_is_none_nothing_is_said()
     {
-        using var service = new ServiceManager(null, "1000");
+        using var service = new ServiceManager(null, "1000", NullLogger.Instance);
         Assert.Null(service.WatchdogInterval);
         service.Ready("");
         await service.WatchAsync(_ => throw new InvalidOperationException(), CancellationToken.None);
