@@ -14,7 +14,14 @@ internal static class NamespaceLock
     /// <exception cref="PcpuIpsecException">Another daemon works in this network namespace.</exception>
     public static IDisposable Take()
     {
-        Directory.CreateDirectory(Folder);
+        try
+        {
+            Directory.CreateDirectory(Folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"{Folder} cannot be made, where each network namespace's daemon is noted: {e.Message}", e);
+        }
         string path = Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"netns-{NetworkNamespaceCookie.OfThisThread()}.lock"));
         int opened = Libc.Check(Libc.Open(path, Libc.O_RDONLY | Libc.O_CREAT | Libc.O_CLOEXEC, OwnerOnly), $"open {path}");
         var file = new SafeFileHandle(opened, ownsHandle: true);

@@ -146,7 +146,8 @@ internal sealed partial class EmbeddedDataPlane : IDataPlane
     public IReadOnlyDictionary<string, long> ReadDropCounters()
     {
         var drops = new SortedDictionary<string, long>(StringComparer.Ordinal);
-        for (int i = 0; i < DropCounters.Count; i++)
+        // What is well is no drop.
+        for (int i = (int)EspVerdict.Ok + 1; i < DropCounters.Count; i++)
         {
             long total = 0;
             foreach (Worker worker in _workers)
