@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using PcpuIpsec.Bpf;
 using PcpuIpsec.DataPlane;
 using PcpuIpsec.Host;
+using PcpuIpsec.Esp.Packets;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
 
