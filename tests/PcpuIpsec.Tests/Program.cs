@@ -8,5 +8,6 @@ return args switch
     ["hold", string directory] => await PlaneProcess.HoldAsync(directory),
     ["create"] => await PlaneProcess.CreateAsync(),
     [LabOwner.Verb, string folder] => await LabOwner.RunAsync(folder),
+    [SteeringProcess.Verb, string spi, string destination, string cpu] => SteeringProcess.Hold(spi, destination, cpu),
     _ => 2,
 };

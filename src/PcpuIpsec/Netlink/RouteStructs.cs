@@ -71,7 +71,7 @@ internal static class RouteMessageType
 internal static class LinkAttribute
 {
     public const ushort Address = 1, Name = 3, Mtu = 4, Link = 5, Master = 10, LinkInfo = 18, Group = 27, NetNsFd = 28,
-        NumTxQueues = 31, NumRxQueues = 32, LinkNetNsId = 37, InfoKind = 1, InfoData = 2, VethInfoPeer = 1,
+        NumTxQueues = 31, NumRxQueues = 32, LinkNetNsId = 37, Xdp = 43, InfoKind = 1, InfoData = 2, VethInfoPeer = 1,
         XfrmLink = 1, XfrmIfId = 2;
 }
 
