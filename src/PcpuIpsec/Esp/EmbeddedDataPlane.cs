@@ -4,8 +4,8 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using PcpuIpsec.Bpf;
 using PcpuIpsec.DataPlane;
-using PcpuIpsec.Host;
 using PcpuIpsec.Esp.Packets;
+using PcpuIpsec.Host;
 using PcpuIpsec.Interop;
 using PcpuIpsec.Netlink;
 
