@@ -33,7 +33,7 @@ function Build-Module([switch] $SelfContained) {
     # In the package all is beside the manifest; in the tree it is here.
     (Get-Content "$PSScriptRoot/PcpuIpsec.psd1" -Raw).Replace('out/PcpuIpsec/', '') | Set-Content "$module/PcpuIpsec.psd1" -NoNewline
     # In a process of its own: an assembly that was loaded cannot be built again.
-    pwsh -NoProfile -File "$PSScriptRoot/packaging/New-ModuleHelp.ps1" -Library "$module/lib" -About "$PSScriptRoot/src/PcpuIpsec.PowerShell/about_PcpuIpsec.help.txt"
+    pwsh -NoProfile -File "$PSScriptRoot/packaging/New-ModuleHelp.ps1" -Library "$module/lib" -About "$PSScriptRoot/en-US/about_PcpuIpsec.help.txt"
 }
 
 # With the newest Pester 5 and with the newest Pester 6: the suite is for both. Each in a process of its own.
@@ -81,7 +81,13 @@ function New-ModulePackage {
 }
 
 switch ($Task) {
-    'Build' { Build-Module }
+    'Build' {
+        Build-Module
+        Write-Output "$module is ready: Import-Module $PSScriptRoot/PcpuIpsec.psd1"
+    }
     'Test' { Test-Module }
-    'Package' { New-ModulePackage }
+    'Package' {
+        New-ModulePackage
+        Write-Output "$(Get-Item "$PSScriptRoot/out/PcpuIpsec.*.zip") is ready, and so is ${module}: Import-Module $PSScriptRoot/PcpuIpsec.psd1"
+    }
 }

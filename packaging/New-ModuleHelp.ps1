@@ -42,7 +42,27 @@ function Write-Paragraph([string] $text) {
     $writer.WriteElementString('para', $maml, $text)
 }
 
+# "…; 500 unless given". What Set- is not given stays.
+function Get-Default($cmdlet, $parameter, [string] $summary) {
+    if ($parameter.ParameterType -eq [switch]) {
+        'False'
+    }
+    elseif ($cmdlet.Verb -eq 'Set' -and $parameter.Name -ne 'Socket') {
+        $parameter.IsMandatory ? 'None' : 'As it is'
+    }
+    else {
+        $summary -match '(?<=[;,] )([^;,]+) unless given' ? $Matches[1] : 'None'
+    }
+}
+
+# Those of the engine, in cmdlets that change something.
+$engine = @{
+    WhatIf  = 'Says what would be done, and does not do it.'
+    Confirm = 'Asks before it is done; -Confirm:$false does not ask where it would be asked.'
+}
+
 function Write-Parameter($cmdlet, $parameter) {
+    $summary = $engine[$parameter.Name] ?? (Get-ParameterSummary $cmdlet.ImplementingType $parameter.Name)
     $writer.WriteStartElement('parameter', $command)
     $writer.WriteAttributeString('required', "$($parameter.IsMandatory)".ToLowerInvariant())
     $writer.WriteAttributeString('globbing', "$(@($cmdlet.Parameters[$parameter.Name].Attributes.Where{ $_ -is [SupportsWildcards] }).Count -gt 0)".ToLowerInvariant())
@@ -52,7 +72,7 @@ function Write-Parameter($cmdlet, $parameter) {
     $writer.WriteAttributeString('aliases', $parameter.Aliases ? $parameter.Aliases -join ', ' : 'none')
     $writer.WriteElementString('name', $maml, $parameter.Name)
     $writer.WriteStartElement('description', $maml)
-    Write-Paragraph (Get-ParameterSummary $cmdlet.ImplementingType $parameter.Name)
+    Write-Paragraph $summary
     $writer.WriteEndElement()
     $type = [Nullable]::GetUnderlyingType($parameter.ParameterType) ?? $parameter.ParameterType
     if ($type -ne [switch]) {
@@ -68,18 +88,18 @@ function Write-Parameter($cmdlet, $parameter) {
             $writer.WriteEndElement()
         }
     }
+    $writer.WriteElementString('defaultValue', $dev, (Get-Default $cmdlet $parameter $summary))
     $writer.WriteEndElement()
 }
 
 function Write-Cmdlet($cmdlet) {
     $summary = Get-Summary "T:$($cmdlet.ImplementingType)"
-    $own = $cmdlet.Parameters.Keys
-    $common = [System.Management.Automation.Cmdlet]::CommonParameters + [System.Management.Automation.Cmdlet]::OptionalCommonParameters
+    $common = [System.Management.Automation.Cmdlet]::CommonParameters
     $writer.WriteStartElement('command', 'command', $command)
     $writer.WriteStartElement('details', $command)
     $writer.WriteElementString('name', $command, $cmdlet.Name)
     $writer.WriteStartElement('description', $maml)
-    Write-Paragraph ($summary -replace '(?<=[.:])\s.*$', '')
+    Write-Paragraph ($summary -replace '(?<=\.)\s.*$', '')
     $writer.WriteEndElement()
     $writer.WriteElementString('verb', $command, $cmdlet.Verb)
     $writer.WriteElementString('noun', $command, $cmdlet.Noun)
@@ -92,7 +112,7 @@ function Write-Cmdlet($cmdlet) {
     foreach ($set in $cmdlet.ParameterSets) {
         $writer.WriteStartElement('syntaxItem', $command)
         $writer.WriteElementString('name', $maml, $cmdlet.Name)
-        foreach ($parameter in $set.Parameters.Where{ $_.Name -notin $common } | Sort-Object { $_.Position -lt 0 }, Position, { -not $_.IsMandatory }, Name) {
+        foreach ($parameter in $set.Parameters.Where{ $_.Name -notin $common } | Sort-Object { $_.Position -lt 0 }, Position, { -not $_.IsMandatory }, { $engine.ContainsKey($_.Name) }, Name) {
             Write-Parameter $cmdlet $parameter
         }
         $writer.WriteEndElement()

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
-using System.Text.Json;
 
 namespace PcpuIpsec.Client;
 
@@ -25,7 +24,7 @@ public sealed partial class DaemonClient
         Stream body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (body.ConfigureAwait(false))
         {
-            SseParser<DaemonEvent?> parser = SseParser.Create(body, static (_, data) => JsonSerializer.Deserialize(data, WireJson.Default.DaemonEvent));
+            SseParser<DaemonEvent?> parser = SseParser.Create(body, (_, data) => Read(data, WireJson.Default.DaemonEvent, "GET v1/events"));
             IAsyncEnumerator<SseItem<DaemonEvent?>> items = parser.EnumerateAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
             await using (items.ConfigureAwait(false))
             {

@@ -50,7 +50,7 @@ public sealed partial class DaemonClient : IDisposable
     public Task<DaemonInfo> GetInfoAsync(CancellationToken cancellationToken = default)
         => SendAsync(HttpMethod.Get, "v1/version", null, WireJson.Default.DaemonInfo, cancellationToken);
 
-    /// <summary>All tunnels, in the order declared.</summary>
+    /// <summary>All tunnels, by name.</summary>
     /// <param name="cancellationToken">Gives the wait up.</param>
     public Task<IReadOnlyList<Tunnel>> GetTunnelsAsync(CancellationToken cancellationToken = default)
         => SendAsync(HttpMethod.Get, "v1/tunnels", null, WireJson.Default.IReadOnlyListTunnel, cancellationToken);
@@ -159,8 +159,22 @@ public sealed partial class DaemonClient : IDisposable
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
         using HttpResponseMessage response = await SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken).ConfigureAwait(false);
-        return await response.Content.ReadFromJsonAsync(type, cancellationToken).ConfigureAwait(false)
-            ?? throw new DaemonException("protocol-violation", $"The daemon at {SocketPath} answered {method} {path} with nothing.");
+        // UTF-8, whatever charset the answer claims.
+        byte[] body = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
+        return Read(body, type, $"{method} {path}") ?? throw new DaemonException(DaemonException.ProtocolViolation, $"The daemon at {SocketPath} answered {method} {path} with nothing.");
+    }
+
+    /// <exception cref="DaemonException">It is not what this version of the API says.</exception>
+    private T? Read<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, string asked)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, type);
+        }
+        catch (JsonException e)
+        {
+            throw new DaemonException(DaemonException.ProtocolViolation, $"The daemon at {SocketPath} answered {asked} with what cannot be read: {e.Message}", e);
+        }
     }
 
     /// <summary>Sends; an answer that is no success is an exception.</summary>
@@ -215,21 +229,23 @@ public sealed partial class DaemonClient : IDisposable
         }
     }
 
-    private static async Task<DaemonException> FailureAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    private async Task<DaemonException> FailureAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        if (response.Content.Headers.ContentType is MediaTypeHeaderValue { MediaType: "application/problem+json" })
+        string asked = $"{response.RequestMessage!.Method} {response.RequestMessage.RequestUri!.PathAndQuery} by {(int)response.StatusCode}";
+        if (response.Content.Headers.ContentType is not MediaTypeHeaderValue { MediaType: "application/problem+json" })
+            return new DaemonException(DaemonException.ProtocolViolation, $"The daemon at {SocketPath} answered {asked} without a reason.");
+        byte[] body;
+        try
         {
-            try
-            {
-                if (await response.Content.ReadFromJsonAsync(WireJson.Default.Problem, cancellationToken).ConfigureAwait(false) is { } problem)
-                    return new DaemonException(problem.Error ?? "aborted", problem.Detail ?? problem.Title ?? $"HTTP {(int)response.StatusCode}");
-            }
-            catch (JsonException e)
-            {
-                return new DaemonException("protocol-violation", $"The daemon answered {(int)response.StatusCode} with a problem that cannot be read.", e);
-            }
+            body = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
         }
-        return new DaemonException("protocol-violation", $"The daemon answered {(int)response.StatusCode} ({response.StatusCode}).");
+        catch (HttpRequestException e)
+        {
+            return Unreachable(e);
+        }
+        return Read(body, WireJson.Default.Problem, asked) is { } problem
+            ? new DaemonException(problem.Error ?? "aborted", problem.Detail ?? problem.Title ?? $"HTTP {(int)response.StatusCode}")
+            : new DaemonException(DaemonException.ProtocolViolation, $"The daemon at {SocketPath} answered {asked} with nothing.");
     }
 
     private DaemonException Unreachable(HttpRequestException e) => new(DaemonException.Unreachable, e.InnerException switch

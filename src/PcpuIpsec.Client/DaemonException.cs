@@ -21,6 +21,8 @@ public sealed class DaemonException : Exception
     /// <summary>No daemon answers at the socket.</summary>
     public const string Unreachable = "unreachable";
 
+    internal const string InvalidOption = "invalid-option", ProtocolViolation = "protocol-violation";
+
     /// <summary>The daemon speaks another version of the API.</summary>
     public const string OtherApi = "other-api";
 }

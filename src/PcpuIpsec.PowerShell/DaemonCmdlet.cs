@@ -8,10 +8,13 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource _stop = new();
 
-    /// <summary>The socket of the daemon; by default that of Connect-PcpuDaemon, else the host's.</summary>
-    [Parameter]
+    // Of the daemon that was asked last.
+    private string _asked = "";
+
+    /// <summary>The socket of the daemon; that of the object that the pipeline brings, else of Connect-PcpuDaemon, else the host's unless given.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
-    public string? Socket { get; set; }
+    public virtual string? Socket { get; set; }
 
     /// <summary>Cancelled by Ctrl-C.</summary>
     protected CancellationToken StopToken => _stop.Token;
@@ -29,8 +32,7 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
     /// <summary>The daemon's client; starts a private daemon where none runs.</summary>
     private protected DaemonClient Daemon()
     {
-        string? path = Socket is null ? null : GetUnresolvedProviderPathFromPSPath(Socket);
-        if (DaemonSession.FindSocket(path) is { } socket)
+        if (DaemonSession.FindSocket(SocketPath()) is { } socket)
             return DaemonSession.ClientOf(socket);
         const string Starting = "Starting a private daemon";
         this.Say(Starting, "no daemon runs on this host");
@@ -47,7 +49,9 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
         try
         {
             // The pipeline's thread has no synchronization context: nothing waits for it.
-            answer = ask(Daemon(), _stop.Token).GetAwaiter().GetResult();
+            DaemonClient daemon = Daemon();
+            _asked = daemon.SocketPath;
+            answer = ask(daemon, _stop.Token).GetAwaiter().GetResult();
             return true;
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
@@ -58,7 +62,7 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
         {
             // Its client is closed where another runspace stops the private daemon.
             DaemonException fault = e as DaemonException ?? new DaemonException(DaemonException.Unreachable, "The private daemon of this session was stopped meanwhile.", e);
-            WriteError(new ErrorRecord(fault, ErrorIds.IdOf(fault.Error), CategoryOf(fault.Error), target));
+            WriteFault(fault, target);
             answer = default!;
             return false;
         }
@@ -78,15 +82,55 @@ public abstract class DaemonCmdlet : PSCmdlet, IDisposable
         return answered;
     }
 
+    /// <summary>A target as it is asked about before it is changed: with its daemon where that is not the session's.</summary>
+    private protected string At(string target)
+    {
+        string? socket = DaemonSession.FindSocket(SocketPath());
+        return socket is null || socket == DaemonSession.FindSocket(null) ? target : $"{target} at {socket}";
+    }
+
+    /// <summary>Writes what the daemon told, with its socket.</summary>
+    private protected void WriteAnswer(object answer) => WriteObject(Origin.Mark(answer, _asked));
+
+    private protected void WriteAnswers(IEnumerable<object> answers)
+    {
+        foreach (object answer in answers)
+            WriteAnswer(answer);
+    }
+
+    /// <summary>An error of an item's arguments, which keeps no other from being done.</summary>
+    private protected void WriteFault(DaemonException fault, object? target) => WriteError(new ErrorRecord(fault, ErrorIds.IdOf(fault.Error), CategoryOf(fault.Error), target));
+
+    /// <summary>The names, and for those with wildcards what the daemon has by them.</summary>
+    private protected IEnumerable<string> Expand(IEnumerable<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (!WildcardPattern.ContainsWildcardCharacters(name))
+            {
+                yield return name;
+                continue;
+            }
+            if (!TryAsk(name, (daemon, stop) => daemon.GetTunnelsAsync(stop), out IReadOnlyList<Tunnel> tunnels))
+                continue;
+            var pattern = new WildcardPattern(name, WildcardOptions.IgnoreCase);
+            foreach (Tunnel tunnel in tunnels.Where(t => pattern.IsMatch(t.Name)))
+                yield return tunnel.Name;
+        }
+    }
+
     /// <summary>A tunnel, with whether the command changed it.</summary>
     private protected void WriteChange(Tunnel tunnel, bool changed)
     {
-        var result = new PSObject(tunnel);
+        PSObject result = Origin.Mark(tunnel, _asked);
         result.Properties.Add(new PSNoteProperty("Changed", changed));
         // Its view has the column.
         result.TypeNames.Insert(0, typeof(Tunnel).FullName + "#Changed");
         WriteObject(result);
     }
+
+    // What is absolute is no drive's, wherever the shell stands.
+    private string? SocketPath() => Socket is null or ['/', ..] ? Socket : GetUnresolvedProviderPathFromPSPath(Socket);
 
     private static ErrorCategory CategoryOf(string error) => error switch
     {

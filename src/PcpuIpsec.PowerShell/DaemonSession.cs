@@ -33,9 +33,12 @@ internal static class DaemonSession
         lock (_lock)
         {
             string? own = _private is { HasExited: false } ? _private.SocketPath : null;
+            // One of our own that was killed is started again at its socket.
+            if (given is not null)
+                return given == _private?.SocketPath && _private.WasKilled ? null : given;
             string? connected = _connected == _private?.SocketPath ? own : _connected;
             // What a killed one of our own has declared is nobody else's.
-            return given ?? connected ?? own ?? (_private is not { WasKilled: true } && File.Exists(DaemonClient.DefaultSocketPath) ? DaemonClient.DefaultSocketPath : null);
+            return connected ?? own ?? (_private is not { WasKilled: true } && File.Exists(DaemonClient.DefaultSocketPath) ? DaemonClient.DefaultSocketPath : null);
         }
     }
 
@@ -49,10 +52,15 @@ internal static class DaemonSession
         }
     }
 
-    public static void Connect(string socket)
+    /// <param name="socket">Null: none but the session's own or the host's.</param>
+    /// <returns>The one before.</returns>
+    public static string? Connect(string? socket)
     {
         lock (_lock)
-            _connected = socket;
+        {
+            (string? before, _connected) = (_connected, socket);
+            return before;
+        }
     }
 
     /// <summary>
@@ -70,15 +78,17 @@ internal static class DaemonSession
                 before = _private;
             if (before is { HasExited: false })
                 return (before.SocketPath, []);
-            List<string> warnings = [.. SessionFolder.FindAbandoned()];
+            SessionFolder.Abandoned[] abandoned = [.. SessionFolder.FindAbandoned()];
+            List<string> warnings = [.. abandoned.Select(a => a.Warning)];
             PrivateDaemon daemon = before is { WasKilled: true }
                 ? await before.RestartAsync(cancellationToken).ConfigureAwait(false)
                 : await PrivateDaemon.StartAsync(cancellationToken).ConfigureAwait(false);
+            daemon.Told = abandoned.SelectMany(a => a.Traffic).ToHashSet(StringComparer.Ordinal);
             lock (_lock)
                 _private = daemon;
             warnings.Add(before switch
             {
-                null => "No daemon runs on this host: a private one was started. It ends with this session, and its tunnels with it.",
+                null => "No daemon runs on this host: a private one was started. It ends with this session, or with Remove-Module, and its tunnels with it: their traffic goes unprotected then.",
                 { WasKilled: true } => "The private daemon of this session was killed: another one was started and has its tunnels.",
                 _ => "The private daemon of this session was stopped, and its tunnels with it: another one was started, without tunnels.",
             });

@@ -5,6 +5,8 @@ namespace PcpuIpsec.PowerShell;
 /// <summary>A daemon of one session, which ends with it and lets its tunnels' traffic go then.</summary>
 internal sealed class PrivateDaemon : IDisposable
 {
+    // Of the daemon's log: who holds, as its traffic is written.
+    private const string HeldHere = ": held here by ";
     private const string What = "No daemon runs on this host (systemctl start pcpu-ipsec), and a private one";
     private static readonly TimeSpan _readyTimeout = TimeSpan.FromSeconds(30), _pause = TimeSpan.FromMilliseconds(50);
 
@@ -23,8 +25,11 @@ internal sealed class PrivateDaemon : IDisposable
 
     public bool HasExited => _program.HasExited;
 
-    /// <summary>What it logged since this was asked last.</summary>
-    public IReadOnlyList<string> TakeWarnings() => _program.TakeSaid();
+    /// <summary>The traffic that another session's daemon left held, and the session has told of.</summary>
+    public IReadOnlySet<string> Told { get; set; } = new HashSet<string>();
+
+    /// <summary>What it logged since this was asked last, but for what was told.</summary>
+    public IReadOnlyList<string> TakeWarnings() => [.. _program.TakeSaid().Where(w => w.Split(HeldHere) is not [var traffic, _] || !traffic.Split(", ").All(Told.Contains))];
 
     /// <summary>It ended without a word: what it held is held, and what was declared is in its folder.</summary>
     public bool WasKilled => HasExited && Directory.Exists(_folder.Tunnels);
@@ -59,7 +64,7 @@ internal sealed class PrivateDaemon : IDisposable
         if (DeclaredTunnels.Names(tunnels) is { Count: > 0 } names && Release(tunnels) is { Length: > 0 } fault)
         {
             DeclaredTunnels.DeleteKeys(tunnels);
-            throw new DaemonException("host-unable", $"The traffic of {string.Join(", ", names)} stays held: {fault} 'pcpu-ipsec release --tunnels {tunnels}' lets it go.");
+            throw new DaemonException("host-unable", $"The traffic of {string.Join(", ", names)} stays held: {fault} '{SessionProgram.ReleaseCommand(tunnels)}' lets it go.");
         }
         _folder.Dispose();
     }
@@ -106,7 +111,7 @@ internal sealed class PrivateDaemon : IDisposable
             while (!File.Exists(SocketPath))
             {
                 if (_program.HasExited)
-                    throw new DaemonException(DaemonException.Unreachable, $"No daemon runs on this host, and a private one ended at once: {_program.LastWords()}");
+                    throw new DaemonException(DaemonException.Unreachable, $"No daemon runs on this host, and a private one ended at once: {_program.LastWords()} Where a daemon of this network namespace listens at another socket: Connect-PcpuDaemon SOCKET.");
                 await Task.Delay(_pause, limit.Token).ConfigureAwait(false);
             }
             await client.GetInfoAsync(limit.Token).ConfigureAwait(false);

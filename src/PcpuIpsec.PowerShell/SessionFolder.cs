@@ -48,7 +48,7 @@ internal sealed partial class SessionFolder : IDisposable
     /// Looks for what daemons of other sessions left that were killed, and the session, too: deletes their keys, and says what
     /// is held. It is not let go here: nobody asked for that.
     /// </summary>
-    public static IEnumerable<string> FindAbandoned() => Directory.GetDirectories(Parent, Prefix + "*").Select(HeldBy).OfType<string>();
+    public static IEnumerable<Abandoned> FindAbandoned() => Directory.GetDirectories(Parent, Prefix + "*").Select(HeldBy).OfType<Abandoned>();
 
     /// <summary>Deletes it, with what is in it.</summary>
     public void Dispose()
@@ -58,9 +58,13 @@ internal sealed partial class SessionFolder : IDisposable
         _lock.Dispose();
     }
 
+    /// <param name="Warning">What is held, and how it is let go.</param>
+    /// <param name="Traffic">What it is, as daemons write it.</param>
+    internal sealed record Abandoned(string Warning, IReadOnlyList<string> Traffic);
+
     private static string TunnelsOf(string path) => System.IO.Path.Combine(path, "tunnels.d");
 
-    private static string? HeldBy(string path)
+    private static Abandoned? HeldBy(string path)
     {
         try
         {
@@ -72,7 +76,13 @@ internal sealed partial class SessionFolder : IDisposable
             DeclaredTunnels.DeleteKeys(tunnels);
             IReadOnlyList<string> held = DeclaredTunnels.Names(tunnels);
             if (held.Count > 0)
-                return $"The private daemon of another session was killed and left the traffic of {string.Join(", ", held)} held: nothing of it leaves in clear. In its network namespace 'pcpu-ipsec release --tunnels {tunnels}' lets it go; remove {path} then.";
+            {
+                IReadOnlyList<string> traffic = [.. held.SelectMany(name => DeclaredTunnels.TrafficOf(tunnels, name))];
+                return new Abandoned(
+                    $"The private daemon of another session was killed and left the traffic of {string.Join(", ", held)} held{(traffic.Count > 0 ? $" ({string.Join(", ", traffic)})" : "")}: nothing of it leaves in clear. "
+                        + $"In its network namespace '{SessionProgram.ReleaseCommand(tunnels)}' lets it go; remove {path} then.",
+                    traffic);
+            }
             Directory.Delete(path, recursive: true);
             return null;
         }

@@ -87,6 +87,9 @@ internal sealed partial class SessionProgram : IDisposable
             throw new DaemonException(DaemonException.Unreachable, $"{what} needs root: sudo pwsh.");
     }
 
+    /// <summary>The command that lets go what is held by tunnels of a folder, with the program's path: in PATH it need not be.</summary>
+    public static string ReleaseCommand(string tunnels) => $"{Find("To let traffic go")} release --tunnels {tunnels}";
+
     /// <summary>The next line of its standard output; null at its end.</summary>
     public ValueTask<string?> ReadLineAsync(CancellationToken cancellationToken) => _process.StandardOutput.ReadLineAsync(cancellationToken);
 

@@ -51,7 +51,7 @@ Describe 'Ctrl-C' {
     }
 
     It 'ends the wait of Get-PcpuEvent -Follow' {
-        Stop-Waiting "'begun' > '$($lab.Folder)/follow'; Get-PcpuEvent -Follow -Kind none -Socket '$($lab.WestSocket)'" { Test-Path "$($lab.Folder)/follow" } | Should -BeLessThan 2
+        Stop-Waiting "'begun' > '$($lab.Folder)/follow'; Get-PcpuEvent -Follow -Kind data-plane-failed -Socket '$($lab.WestSocket)'" { Test-Path "$($lab.Folder)/follow" } | Should -BeLessThan 2
     }
 
     It 'ends the wait of a New-PcpuTunnel -Start and leaves the tunnel declared and held' {

@@ -47,9 +47,11 @@ Describe 'examples/gateway.ps1' {
 Describe 'examples/lab.ps1' {
     It 'shows a Child SA for each CPU, and leaves nothing' {
         $before = ip netns list | Out-String
-        $shown = & "$root/examples/lab.ps1"
-        @($shown | Where-Object { $_ -is [PcpuIpsec.Client.ChildSa] }).Count | Should -BeGreaterThan 1
-        ($shown | Where-Object { $_ -is [PcpuIpsec.PowerShell.TunnelCheckResult] }).Outcome | Should -Not -Contain 'Failure'
+        $shown = pwsh -NoProfile -NonInteractive -File "$root/examples/lab.ps1" | Out-String
+        # In tables: what each CPU's sent during the test, and then.
+        $shown | Should -Match '(?m)^Number +Cpu +InboundSpi'
+        $shown | Should -Match '(?m)^ +0 Pass +[1-9]\d* +[1-9]\d* '
+        $shown | Should -Not -Match 'Failure'
         ip netns list | Out-String | Should -Be $before
     }
 }
@@ -59,7 +61,7 @@ Describe 'examples/ansible' {
         $key = "$($lab.Folder)/ansible.key"
         Set-Content $key 'the same key at both ends' -NoNewline
         chmod 600 $key
-        $module = "pcpu_module=$root/PcpuIpsec.psd1 pcpu_key_file=$key pcpu_pwsh=$((Get-Process -Id $PID).Path)"
+        $module = "pcpu_module=$root/PcpuIpsec.psd1 pcpu_key_file=$key"
         Set-Content "$($lab.Folder)/inventory.ini" @"
 [gateways]
 east ansible_connection=local pcpu_local=192.0.2.2 pcpu_remote=192.0.2.1 pcpu_local_network=10.2.0.1/32 pcpu_remote_network=10.1.0.1/32 pcpu_socket=$($lab.EastSocket) $module
@@ -74,6 +76,26 @@ west ansible_connection=local pcpu_local=192.0.2.1 pcpu_remote=192.0.2.2 pcpu_lo
         $second | Should -Match 'west\s+: ok=3\s+changed=0\s.*failed=0'
         $second | Should -Match 'east\s+: ok=3\s+changed=0\s.*failed=0'
         Invoke-TestPing $lab | Should -Be 3
+
+        # Another network at both ends: the tunnel is changed, once.
+        $inventory = Get-Content "$($lab.Folder)/inventory.ini" -Raw
+        Set-Content "$($lab.Folder)/inventory.ini" $inventory.Replace('10.2.0.1/32', '10.2.0.0/24')
+        $third = & $run
+        $third | Should -Match 'west\s+: ok=3\s+changed=[12]\s.*failed=0'
+        $third | Should -Match 'east\s+: ok=3\s+changed=[12]\s.*failed=0'
+        & $run | Should -Match 'west\s+: ok=3\s+changed=0\s.*failed=0'
+        (Get-PcpuTunnel lab -Socket $lab.WestSocket).Definition.RemoteSelectors | Should -Be '10.2.0.0/24'
+        Invoke-TestPing $lab | Should -Be 3
+        foreach ($socket in $lab.WestSocket, $lab.EastSocket) {
+            Remove-PcpuTunnel lab -Socket $socket -Confirm:$false
+        }
+    }
+
+    It 'says where the module is not installed' -Skip:(-not $ansible) {
+        Set-Content "$($lab.Folder)/inventory.ini" "[gateways]`nwest ansible_connection=local pcpu_local=192.0.2.1 pcpu_remote=192.0.2.2 pcpu_local_network=10.1.0.1/32 pcpu_remote_network=10.2.0.1/32 pcpu_module=NoSuchModule"
+        $env:ANSIBLE_NOCOLOR = '1'
+        $PSNativeCommandUseErrorActionPreference = $false
+        ansible-playbook -i "$($lab.Folder)/inventory.ini" -e ansible_become=false "$root/examples/ansible/playbook.yml" | Out-String | Should -Match 'The module NoSuchModule is not installed'
     }
 }
 
@@ -90,7 +112,8 @@ Describe 'The help' {
         if ((Get-PcpuTunnel -Socket $lab.WestSocket).Definition.LocalAddress -ne '192.0.2.1') {
             Get-PcpuTunnel | Remove-PcpuTunnel -Confirm:$false
         }
-        if ($Cmdlet -eq 'New-PcpuTunnel') {
+        Get-PcpuTunnel copy* | Remove-PcpuTunnel -Confirm:$false
+        if ($Code -like 'New-PcpuTunnel*') {
             Get-PcpuTunnel | Remove-PcpuTunnel -Confirm:$false
         }
         else {

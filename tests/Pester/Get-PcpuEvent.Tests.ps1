@@ -18,7 +18,25 @@ Describe 'Get-PcpuEvent' {
 
     It 'filters by kind and by tunnel' {
         (Get-PcpuEvent -Kind tunnel-added -Socket $lab.WestSocket).Tunnel | Should -Be 'lab'
-        Get-PcpuEvent none -Socket $lab.WestSocket | Should -BeNullOrEmpty
+        (Get-PcpuEvent lab -Socket $lab.WestSocket).Tunnel | Sort-Object -Unique | Should -Be 'lab'
+    }
+
+    It 'refuses a kind that there is not, and names those that there are' {
+        { Get-PcpuEvent -Kind tunnel-added, nonsense -Socket $lab.WestSocket } | Should -Throw -ErrorId 'InvalidOption,*' -ExpectedMessage "Kind: 'nonsense' is not allowed; allowed: tunnel-added, *"
+    }
+
+    It 'writes an error for a tunnel that is none, and knows those that were' {
+        { Get-PcpuEvent none -Socket $lab.WestSocket -ErrorAction Stop } | Should -Throw -ErrorId 'NotFound,*'
+        { Get-PcpuEvent none -Follow -Socket $lab.WestSocket -ErrorAction Stop } | Should -Throw -ErrorId 'NotFound,*'
+        $gone = Get-TestTunnel $lab west gone
+        $gone.LocalSelector, $gone.RemoteSelector = '10.7.0.0/24', '10.8.0.0/24'
+        $null = New-PcpuTunnel @gone
+        Remove-PcpuTunnel gone -Socket $lab.WestSocket -Confirm:$false
+        (Get-PcpuEvent gone -Socket $lab.WestSocket).Kind | Should -Contain 'tunnel-removed'
+    }
+
+    It 'is shown in lines' {
+        Get-PcpuEvent -Kind tunnel-added -Socket $lab.WestSocket | Format-List | Out-String | Should -Match '(?s)Id +: \d.*Time +: \d{4}-.*Kind +: tunnel-added.*Tunnel +: lab.*Message +: '
     }
 
     It 'follows until the pipeline has enough' {

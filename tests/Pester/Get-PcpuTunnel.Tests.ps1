@@ -26,7 +26,13 @@ Describe 'Get-PcpuTunnel' {
     }
 
     It 'has a table' {
-        Get-PcpuTunnel -Socket $lab.WestSocket | Out-String -Width 160 | Should -Match 'Name\s+State\s+Local\s+Remote\s+Traffic\s+ChildSas'
+        Get-PcpuTunnel -Socket $lab.WestSocket | Out-String -Width 160 | Should -Match 'Name\s+State\s+ChildSas\s+Traffic\s+LastError'
+    }
+
+    It 'takes no name that is empty' {
+        { Get-PcpuTunnel $null -Socket $lab.WestSocket } | Should -Throw -ErrorId 'ParameterArgumentValidationError*'
+        { Get-PcpuTunnel '' -Socket $lab.WestSocket } | Should -Throw -ErrorId 'ParameterArgumentValidationError*'
+        { Get-PcpuChildSa '' -Socket $lab.WestSocket } | Should -Throw -ErrorId 'ParameterArgumentValidationError*'
     }
 
     It 'answers within 50 ms when warm' {

@@ -15,7 +15,8 @@ Describe 'Get-XfrmState' {
         [PcpuIpsec.Client.XfrmState].GetProperties().Name | Should -Not -Contain 'Key'
     }
 
-    It 'finds none of a tunnel that is none' {
-        Get-XfrmState none -Socket $lab.WestSocket | Should -BeNullOrEmpty
+    It 'writes an error for a tunnel that is none' {
+        { Get-XfrmState none -Socket $lab.WestSocket -ErrorAction Stop } | Should -Throw -ErrorId 'NotFound,*'
+        { Get-XfrmPolicy none -Socket $lab.WestSocket -ErrorAction Stop } | Should -Throw -ErrorId 'NotFound,*'
     }
 }

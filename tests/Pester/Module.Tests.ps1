@@ -25,7 +25,31 @@ Describe 'The module' {
     }
 
     It 'tells about itself' {
-        Get-Content "$root/out/PcpuIpsec/en-US/about_PcpuIpsec.help.txt" -Raw | Should -Match 'RFC 9611'
+        foreach ($manifest in "$root/PcpuIpsec.psd1", "$root/out/PcpuIpsec/PcpuIpsec.psd1") {
+            pwsh -NoProfile -NonInteractive -Command "Import-Module '$manifest'; Get-Help about_PcpuIpsec" | Out-String | Should -Match 'RFC 9611'
+        }
+    }
+
+    It 'says defaults in its help' {
+        (Get-Help New-PcpuTunnel -Parameter ReplayWindow).defaultValue | Should -Be '64'
+        (Get-Help New-PcpuTunnel -Parameter IkePort).defaultValue | Should -Be '500'
+        (Get-Help Set-PcpuTunnel -Parameter IkePort).defaultValue | Should -Be 'As it is'
+        (Get-Help Test-PcpuTunnel -Parameter Seconds).defaultValue | Should -Be '1'
+    }
+
+    It 'has tables that fit 80 columns' {
+        foreach ($view in ([xml](Get-Content "$root/out/PcpuIpsec/PcpuIpsec.Format.ps1xml" -Raw)).SelectNodes('//TableHeaders')) {
+            $columns = @($view.TableColumnHeader)
+            $fixed = ($columns | ForEach-Object { [int]$_.SelectSingleNode('Width').InnerText } | Measure-Object -Sum).Sum + $columns.Count - 1
+            $rest = @($columns | Where-Object { -not $_.SelectSingleNode('Width') }).Label
+            foreach ($label in $rest) {
+                [math]::Floor((80 - $fixed) / $rest.Count) | Should -BeGreaterOrEqual ([math]::Max(12, $label.Length)) -Because "$label of $($columns.Label)"
+            }
+            $fixed | Should -BeLessOrEqual 80
+            foreach ($column in $columns | Where-Object { $_.SelectSingleNode('Width') }) {
+                [int]$column.SelectSingleNode('Width').InnerText | Should -BeGreaterOrEqual $column.Label.Length -Because $column.Label
+            }
+        }
     }
 
     It 'has a test for each cmdlet' {
@@ -75,9 +99,13 @@ Describe '<Name>' -ForEach $cmdlets {
         $help.Synopsis | Should -Not -BeLike "*$Name*"
         $help.description.Text | Should -Not -BeNullOrEmpty
         @($help.examples.example).Count | Should -BeGreaterThan 0
-        $common = [System.Management.Automation.Cmdlet]::CommonParameters + [System.Management.Automation.Cmdlet]::OptionalCommonParameters
+        $help.Synopsis | Should -Match '\.$'
+        $common = [System.Management.Automation.Cmdlet]::CommonParameters
         foreach ($parameter in $Command.Parameters.Keys | Where-Object { $_ -notin $common }) {
             ($help.parameters.parameter | Where-Object name -eq $parameter).description.Text | Should -Not -BeNullOrEmpty -Because $parameter
+        }
+        if ($Command.Parameters.ContainsKey('WhatIf')) {
+            $help.syntax | Out-String | Should -Match '(?s)-WhatIf.*-Confirm|-Confirm.*-WhatIf'
         }
     }
 

@@ -38,11 +38,11 @@ Describe 'New-PcpuTunnel' {
         Get-PcpuTunnel -Socket $lab.WestSocket | Should -BeNullOrEmpty
     }
 
-    It 'takes tunnels from the pipeline by property name' {
+    It 'takes tunnels from the pipeline' {
         $common = @{ PreSharedKey = Get-TestKey; Socket = $lab.WestSocket }
         $tunnels = @(
-            [pscustomobject]@{ Name = 'a'; LocalAddress = '192.0.2.1'; RemoteAddress = '192.0.2.2'; LocalSelector = '10.1.0.1/32'; RemoteSelector = '10.3.0.0/24' }
-            [pscustomobject]@{ Name = 'b'; LocalAddress = '192.0.2.1'; RemoteAddress = '192.0.2.2'; LocalSelector = '10.1.0.1/32'; RemoteSelector = '10.4.0.0/24' }
+            [pscustomobject]@{ Name = 'a'; LocalAddress = '192.0.2.1'; RemoteAddress = '192.0.2.2'; LocalSelectors = '10.1.0.1/32'; RemoteSelectors = '10.3.0.0/24' }
+            [pscustomobject]@{ Name = 'b'; LocalAddress = '192.0.2.1'; RemoteAddress = '192.0.2.2'; LocalSelectors = '10.1.0.1/32'; RemoteSelectors = '10.4.0.0/24' }
         ) | New-PcpuTunnel @common
         $tunnels.Name | Should -Be 'a', 'b'
     }
@@ -56,7 +56,7 @@ Describe 'New-PcpuTunnel' {
         $common = @{ PreSharedKey = Get-TestKey; Socket = $lab.WestSocket; ErrorAction = 'SilentlyContinue'; ErrorVariable = 'failed' }
         $made = @(
             [pscustomobject]@{ Name = 'a b'; LocalAddress = '192.0.2.1'; RemoteAddress = '192.0.2.2' }
-            [pscustomobject]@{ Name = 'c'; LocalAddress = '192.0.2.1'; RemoteAddress = '192.0.2.2'; RemoteSelector = '10.5.0.0/24' }
+            [pscustomobject]@{ Name = 'c'; LocalAddress = '192.0.2.1'; RemoteAddress = '192.0.2.2'; RemoteSelectors = '10.5.0.0/24' }
         ) | New-PcpuTunnel @common
         $made.Name | Should -Be 'c'
         $failed.Count | Should -Be 1

@@ -43,7 +43,7 @@ AfterAll {
 Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path /run/pcpu-ipsec/pcpu-ipsec.sock) {
     It 'starts a daemon where none runs, says so, and ends it' {
         $said = Invoke-InNamespace '$d = Get-PcpuDaemon; Stop-PcpuDaemon -Confirm:$false; "pid=$($d.ProcessId)"; "there=$(Test-Path /proc/$($d.ProcessId))"'
-        $said | Should -BeLike '*a private one was started*'
+        $said | Should -BeLike '*a private one was started*their traffic goes unprotected then.*'
         $said | Should -Match 'pid=\d+'
         $said | Should -BeLike '*there=False*'
     }
@@ -102,10 +102,19 @@ Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path
         $said | Should -Match 'folder in /run, and none can be made there'
     }
 
+    It 'says how to name another daemon where one ends at once' {
+        $said = Invoke-InNamespace 'Get-PcpuTunnel' sh -c 'ip link add pcpu0 type veth peer name other; "$@"; ip link del pcpu0' sh
+        $said | Should -BeLike '*a private one ended at once: *pcpu0*Connect-PcpuDaemon SOCKET.*'
+    }
+
     It 'keeps keys in memory, for root alone' {
         $said = Invoke-InNamespace "$declare; `"mode=`$(stat -c %a `$d.TunnelsFolder),`$(stat -c %a `"`$(`$d.TunnelsFolder)/lab.key`");`""
         Get-Folder $said | Should -BeLike '/run/*'
         $said | Should -BeLike '*mode=700,600;*'
+    }
+
+    It 'is started again for what the pipeline brings of one that was killed' {
+        Invoke-InNamespace "$declare; `$t = Get-PcpuTunnel$killDaemon `"tunnel=`$((`$t | Get-PcpuTunnel).Name);`"" | Should -BeLike '*tunnel=lab;*'
     }
 
     It 'is started again with its tunnels where it was killed, and says so' {
@@ -140,9 +149,10 @@ Describe 'Stop-PcpuDaemon, and the private daemon of a session' -Skip:(Test-Path
             Get-Held | Should -Not -Be $before
             $said = Invoke-InNamespace '$null = Get-PcpuDaemon'
             $said | Should -Match 'left the traffic of lab held'
-            # Both what the folder tells and what the kernel does.
-            $said | Should -Match '10\.1\.0\.1/32 to 10\.2\.0\.1/32: held here by a tunnel'
-            $said | Should -BeLike "*pcpu-ipsec release --tunnels $folder'*"
+            # One warning, though the folder tells of it and the kernel does.
+            $said | Should -Match 'held \(10\.1\.0\.1/32 to 10\.2\.0\.1/32\)'
+            $said | Should -Not -Match 'held here by'
+            $said | Should -BeLike "*'$root/out/PcpuIpsec/bin/pcpu-ipsec release --tunnels $folder'*"
             Get-ChildItem $folder | Select-Object -ExpandProperty Name | Should -Not -Contain 'lab.key'
             Get-Held | Should -Not -Be $before
             ip netns exec $namespace "$root/out/PcpuIpsec/bin/pcpu-ipsec" release --tunnels $folder | Should -BeLike 'lab: its traffic is not held any more.'

@@ -3,7 +3,7 @@ using PcpuIpsec.Client;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
-/// <summary>Makes a daemon the one that this session talks to.</summary>
+/// <summary>Makes a daemon the one that this session talks to; without a socket it is the session's own or the host's again.</summary>
 /// <example>
 /// <code>Connect-PcpuDaemon -Socket /run/pcpu-ipsec/pcpu-ipsec.sock</code>
 /// <para>The daemon at a socket.</para>
@@ -12,13 +12,30 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 [OutputType(typeof(DaemonInfo))]
 public sealed class ConnectPcpuDaemon : DaemonCmdlet
 {
+    /// <summary>The socket of the daemon; the session's own or the host's unless given.</summary>
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public override string? Socket { get; set; }
+
     /// <summary>Connects.</summary>
     protected override void ProcessRecord()
     {
-        if (!TryAsk(Socket, (daemon, stop) => daemon.GetInfoAsync(stop), out DaemonInfo info))
-            return;
-        DaemonSession.Connect(Daemon().SocketPath);
-        WriteObject(info);
+        string? before = DaemonSession.Connect(null);
+        bool answered = false;
+        try
+        {
+            answered = TryAsk(Socket, (daemon, stop) => daemon.GetInfoAsync(stop), out DaemonInfo info);
+            if (!answered)
+                return;
+            if (Socket is not null)
+                DaemonSession.Connect(Daemon().SocketPath);
+            WriteAnswer(info);
+        }
+        finally
+        {
+            if (!answered)
+                DaemonSession.Connect(before);
+        }
     }
 }
 
@@ -35,7 +52,7 @@ public sealed class GetPcpuDaemon : DaemonCmdlet
     protected override void ProcessRecord()
     {
         if (TryAsk(Socket, (daemon, stop) => daemon.GetInfoAsync(stop), out DaemonInfo info))
-            WriteObject(info);
+            WriteAnswer(info);
     }
 }
 

@@ -13,13 +13,15 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 [OutputType(typeof(ChildSa))]
 public sealed class GetPcpuChildSa : DaemonCmdlet
 {
-    /// <summary>The tunnels' names; all tunnels unless given.</summary>
+    /// <summary>The tunnels' names, with wildcards; all tunnels unless given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
     [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
     public string[]? Tunnel { get; set; }
 
-    /// <summary>Only those of these CPUs.</summary>
+    /// <summary>Only those of these CPUs; of all of them and the fallback unless given.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(CpuCompleter))]
     public int[]? Cpu { get; set; }
@@ -27,10 +29,13 @@ public sealed class GetPcpuChildSa : DaemonCmdlet
     /// <summary>Writes each.</summary>
     protected override void ProcessRecord()
     {
-        foreach (string? tunnel in Tunnel ?? (string?[])[null])
+        IEnumerable<string?> tunnels = [null];
+        if (Tunnel is not null)
+            tunnels = Expand(Tunnel);
+        foreach (string? tunnel in tunnels)
         {
             if (TryAsk(tunnel, (daemon, stop) => daemon.GetChildSasAsync(tunnel, stop), out IReadOnlyList<ChildSa> children))
-                WriteObject(children.Where(c => Cpu is null || (c.Cpu is { } cpu && Cpu.Contains(cpu))), enumerateCollection: true);
+                WriteAnswers(children.Where(c => Cpu is null || (c.Cpu is { } cpu && Cpu.Contains(cpu))));
         }
     }
 }

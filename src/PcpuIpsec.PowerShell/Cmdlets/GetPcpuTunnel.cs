@@ -20,6 +20,7 @@ public sealed class GetPcpuTunnel : DaemonCmdlet
     /// <summary>Names, with wildcards; all tunnels unless given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     public string[] Name { get; set; } = ["*"];
 
@@ -32,9 +33,9 @@ public sealed class GetPcpuTunnel : DaemonCmdlet
         {
             var pattern = new WildcardPattern(name, WildcardOptions.IgnoreCase);
             Tunnel[] found = [.. tunnels.Where(t => pattern.IsMatch(t.Name))];
-            WriteObject(found, enumerateCollection: true);
+            WriteAnswers(found);
             if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(name))
-                WriteError(new ErrorRecord(new DaemonException("not-found", $"There is no tunnel '{name}'."), "NotFound", ErrorCategory.ObjectNotFound, name));
+                WriteFault(new DaemonException("not-found", $"There is no tunnel '{name}'."), name);
         }
     }
 }

@@ -21,10 +21,10 @@ public sealed class MovePcpuChildSa : NumberedChildSaCmdlet
     /// <summary>Moves one.</summary>
     protected override void ProcessRecord()
     {
-        if (ShouldProcess($"Child SA {Number} of {Tunnel}", $"Move to CPU {ToCpu}")
+        if (ShouldProcess(At($"Child SA {Number} of {Tunnel}"), $"Move to CPU {ToCpu}")
             && TryWait("Moving Child SAs", $"{Tunnel}: Child SA {Number} to CPU {ToCpu}", Number, (daemon, stop) => daemon.MoveChildSaAsync(Tunnel, Number, ToCpu, stop), out ChildSa child))
         {
-            WriteObject(child);
+            WriteAnswer(child);
         }
     }
 }

@@ -15,9 +15,9 @@ public sealed class RemovePcpuTunnel : NamedTunnelCmdlet
     /// <summary>Removes each.</summary>
     protected override void ProcessRecord()
     {
-        foreach (string name in Name)
+        foreach (string name in Expand(Name))
         {
-            if (ShouldProcess(name, "Delete the tunnel's SAs and let its traffic go unprotected"))
+            if (ShouldProcess(At(name), "Delete the tunnel's SAs and let its traffic go unprotected"))
                 TryWait("Removing tunnels", $"{name}: telling the peer", name, (daemon, stop) => daemon.DeleteTunnelAsync(name, stop), out TunnelChange _);
         }
     }

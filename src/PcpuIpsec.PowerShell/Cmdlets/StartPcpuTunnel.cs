@@ -19,9 +19,9 @@ public sealed class StartPcpuTunnel : NamedTunnelCmdlet
     /// <summary>Starts each.</summary>
     protected override void ProcessRecord()
     {
-        foreach (string name in Name)
+        foreach (string name in Expand(Name))
         {
-            if (ShouldProcess(name, "Initiate the tunnel")
+            if (ShouldProcess(At(name), "Initiate the tunnel")
                 && TryWait("Starting tunnels", $"{name}: waiting for the peer", name, (daemon, stop) => daemon.StartTunnelAsync(name, AllChildSa, stop), out TunnelChange change))
             {
                 WriteChange(change.Tunnel!, change.Changed);

@@ -16,6 +16,6 @@ public sealed class TestPcpuHost : DaemonCmdlet
     protected override void ProcessRecord()
     {
         if (TryAsk(null, (daemon, stop) => daemon.GetHostChecksAsync(stop), out IReadOnlyList<HostCheck> checks))
-            WriteObject(checks, enumerateCollection: true);
+            WriteAnswers(checks);
     }
 }

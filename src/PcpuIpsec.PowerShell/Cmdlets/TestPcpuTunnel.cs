@@ -25,7 +25,7 @@ public sealed class TestPcpuTunnel : DaemonCmdlet
     [ValidateNotNullOrEmpty]
     public string[] Name { get; set; } = [];
 
-    /// <summary>How long it is looked at.</summary>
+    /// <summary>How long it is looked at; 1 unless given.</summary>
     [Parameter]
     [ValidateRange(0.0, 3600.0)]
     public double Seconds { get; set; } = 1;
@@ -35,7 +35,7 @@ public sealed class TestPcpuTunnel : DaemonCmdlet
     [ValidateNotNullOrEmpty]
     public string? PeerSocket { get; set; }
 
-    /// <summary>The tunnel's name at the other end, where it is another.</summary>
+    /// <summary>The tunnel's name at the other end, where it is another; the same unless given.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(PeerTunnelNameCompleter))]
     [ValidateNotNullOrEmpty]
@@ -51,7 +51,7 @@ public sealed class TestPcpuTunnel : DaemonCmdlet
                 continue;
             Watch(name);
             if (TryAsk(name, (daemon, stop) => LookAsync(daemon, peer, name, peerFirst: false, stop), out Look after))
-                WriteObject(TunnelCheck.Run(after.Cpus, before.Tunnel, after.Tunnel, before.Peer, after.Peer), enumerateCollection: true);
+                WriteAnswers(TunnelCheck.Run(after.Cpus, before.Tunnel, after.Tunnel, before.Peer, after.Peer));
         }
     }
 

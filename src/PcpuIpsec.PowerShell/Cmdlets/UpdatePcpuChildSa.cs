@@ -15,10 +15,10 @@ public sealed class UpdatePcpuChildSa : NumberedChildSaCmdlet
     /// <summary>Rekeys one.</summary>
     protected override void ProcessRecord()
     {
-        if (ShouldProcess($"Child SA {Number} of {Tunnel}", "Negotiate new keys")
+        if (ShouldProcess(At($"Child SA {Number} of {Tunnel}"), "Negotiate new keys")
             && TryWait("Rekeying Child SAs", $"{Tunnel}: Child SA {Number}", Number, (daemon, stop) => daemon.RekeyChildSaAsync(Tunnel, Number, stop), out ChildSa child))
         {
-            WriteObject(child);
+            WriteAnswer(child);
         }
     }
 }

@@ -4,6 +4,19 @@ using PcpuIpsec.PowerShell.Completion;
 
 namespace PcpuIpsec.PowerShell.Cmdlets;
 
+/// <summary>A cmdlet that tells of the kernel's objects, of a tunnel or of all.</summary>
+public abstract class XfrmCmdlet : DaemonCmdlet
+{
+    private protected void WriteThose<T>(IEnumerable<T> all, Func<T, string?> tunnelOf, string? tunnel)
+        where T : class
+    {
+        T[] found = [.. all.Where(t => tunnel is null || tunnelOf(t) == tunnel)];
+        // The embedded data plane's have none; a tunnel that is none is an error.
+        if (found.Length > 0 || tunnel is null || TryAsk(tunnel, (daemon, stop) => daemon.GetTunnelAsync(tunnel, stop), out Tunnel _))
+            WriteAnswers(found);
+    }
+}
+
 /// <summary>Tells of the kernel's ESP states in the daemon's namespace, other programs' too; never of keys.</summary>
 /// <example>
 /// <code>Get-XfrmState -Tunnel lab | Sort-Object Cpu</code>
@@ -11,19 +24,20 @@ namespace PcpuIpsec.PowerShell.Cmdlets;
 /// </example>
 [Cmdlet(VerbsCommon.Get, "XfrmState")]
 [OutputType(typeof(XfrmState))]
-public sealed class GetXfrmState : DaemonCmdlet
+public sealed class GetXfrmState : XfrmCmdlet
 {
-    /// <summary>Only this tunnel's.</summary>
+    /// <summary>Only this tunnel's; everybody's unless given.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
     [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
     public string? Tunnel { get; set; }
 
     /// <summary>Writes each.</summary>
     protected override void ProcessRecord()
     {
         if (TryAsk(null, (daemon, stop) => daemon.GetXfrmStatesAsync(stop), out IReadOnlyList<XfrmState> states))
-            WriteObject(states.Where(s => Tunnel is null || s.Tunnel == Tunnel), enumerateCollection: true);
+            WriteThose(states, s => s.Tunnel, Tunnel);
     }
 }
 
@@ -34,19 +48,20 @@ public sealed class GetXfrmState : DaemonCmdlet
 /// </example>
 [Cmdlet(VerbsCommon.Get, "XfrmPolicy")]
 [OutputType(typeof(XfrmPolicy))]
-public sealed class GetXfrmPolicy : DaemonCmdlet
+public sealed class GetXfrmPolicy : XfrmCmdlet
 {
-    /// <summary>Only this tunnel's.</summary>
+    /// <summary>Only this tunnel's; everybody's unless given.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
     [ArgumentCompleter(typeof(TunnelNameCompleter))]
+    [ValidateNotNullOrEmpty]
     public string? Tunnel { get; set; }
 
     /// <summary>Writes each.</summary>
     protected override void ProcessRecord()
     {
         if (TryAsk(null, (daemon, stop) => daemon.GetXfrmPoliciesAsync(stop), out IReadOnlyList<XfrmPolicy> policies))
-            WriteObject(policies.Where(p => Tunnel is null || p.Tunnel == Tunnel), enumerateCollection: true);
+            WriteThose(policies, p => p.Tunnel, Tunnel);
     }
 }
 
@@ -73,6 +88,6 @@ public sealed class GetXfrmStatistic : DaemonCmdlet
     protected override void ProcessRecord()
     {
         if (TryAsk(null, (daemon, stop) => daemon.GetXfrmStatisticsAsync(stop), out IReadOnlyDictionary<string, long> counters))
-            WriteObject(counters.Select(c => new XfrmStatistic { Name = c.Key, Value = c.Value }), enumerateCollection: true);
+            WriteAnswers(counters.Select(c => new XfrmStatistic { Name = c.Key, Value = c.Value }));
     }
 }
