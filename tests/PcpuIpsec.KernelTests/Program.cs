@@ -41,7 +41,7 @@ internal static class Program
     private static Command RunVerb()
     {
         var filter = new Option<string?>("--filter") { Description = "Only tests with this in their names; A|B for several" };
-        var machine = new Option<string?>("--machine") { Description = "cpus4 or cpus128. Default: both" };
+        var machine = new Option<string?>("--machine") { Description = "cpus4, cpus128 or nics. Default: all" };
         var minutes = new Option<int>("--minutes") { Description = "The limit for all of it. Default: 24", DefaultValueFactory = _ => 24 };
         var output = new Option<string>("--out") { Description = "Where results, logs, captures and dumps go", DefaultValueFactory = _ => "artifacts/kernel-tests" };
         var verb = new Command("run", "Runs the tests marked [KernelFact] and [KernelTheory] in the VM") { filter, machine, minutes, output };
@@ -56,7 +56,7 @@ internal static class Program
 
     private static Command ShellVerb()
     {
-        var machine = new Option<string>("--machine") { Description = "cpus4 or cpus128", DefaultValueFactory = _ => "cpus4" };
+        var machine = new Option<string>("--machine") { Description = "cpus4, cpus128 or nics", DefaultValueFactory = _ => "cpus4" };
         var verb = new Command("shell", "A shell in the VM; its end, or Ctrl-A X, ends the VM. /out is a folder of the host") { machine };
         verb.SetAction(async (result, cancellationToken) =>
         {

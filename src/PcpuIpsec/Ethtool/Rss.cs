@@ -30,7 +30,10 @@ internal sealed record Rss
     /// <summary>RXH_XFRM_*: what is done to addresses and ports before they are hashed; 0 is nothing.</summary>
     public byte InputTransform { get; init; }
 
-    /// <summary>The table that the kernel makes where nobody set one.</summary>
+    /// <summary>
+    /// The table that the kernel makes where nobody set one, and at a reset. Some drivers (igb) begin with another, which a reset does not
+    /// bring back; such a one has to be set, and counts as an administrator's from then on.
+    /// </summary>
     public bool HasDefaultTable => Rings > 0 && Table.Select((queue, i) => queue == i % Rings).All(same => same);
 
     public bool Equals(Rss? other)

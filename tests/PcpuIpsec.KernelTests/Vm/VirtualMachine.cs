@@ -63,7 +63,8 @@ internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, st
 
         if (limit <= TimeSpan.Zero)
             return null;
-        var command = new LabCommand("qemu-system-x86_64", [.. Options(outputFolder), "-serial", "stdio"]) { OnOutputLine = Line, OnErrorLine = Line };
+        string[] arguments = [.. machine.Program(), .. Options(outputFolder), "-serial", "stdio"];
+        var command = new LabCommand(arguments[0], arguments[1..]) { OnOutputLine = Line, OnErrorLine = Line };
         CommandResult result = await HostProcess.RunAsync(command, limit, cancellationToken, "The VM");
         string exitCode = Path.Combine(outputFolder, ExitCodeFile);
         if (File.Exists(exitCode))
@@ -78,7 +79,7 @@ internal sealed partial class VirtualMachine(ForkyRoot root, Machine machine, st
     {
         Prepare("setsid -c bash -l </dev/console >/dev/console 2>&1", outputFolder);
         var info = new ProcessStartInfo("setpriv");
-        foreach (string argument in (IEnumerable<string>)["--pdeathsig", "KILL", "--", "qemu-system-x86_64", .. Options(outputFolder), "-serial", "mon:stdio"])
+        foreach (string argument in (IEnumerable<string>)["--pdeathsig", "KILL", "--", .. machine.Program(), .. Options(outputFolder), "-serial", "mon:stdio"])
             info.ArgumentList.Add(argument);
         using Process process = ProcessStarter.Start(info);
         await process.WaitForExitAsync();
