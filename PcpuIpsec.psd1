@@ -10,6 +10,8 @@
     FormatsToProcess     = @('out/PcpuIpsec/PcpuIpsec.Format.ps1xml')
     CmdletsToExport      = @(
         'Connect-PcpuDaemon'
+        'Get-IrqAffinity'
+        'Get-NicTuning'
         'Get-PcpuChildSa'
         'Get-PcpuDaemon'
         'Get-PcpuEvent'
@@ -20,8 +22,12 @@
         'Move-PcpuChildSa'
         'New-PcpuLab'
         'New-PcpuTunnel'
+        'Optimize-IpsecHost'
         'Remove-PcpuLab'
         'Remove-PcpuTunnel'
+        'Restore-IpsecHost'
+        'Set-IrqAffinity'
+        'Set-NicTuning'
         'Set-PcpuTunnel'
         'Start-PcpuTunnel'
         'Stop-PcpuDaemon'

@@ -19,6 +19,7 @@ internal static class ApiRoutes
         MapTunnels(v1, keeper);
         MapChildSas(v1, keeper);
         MapHost(v1, keeper, facts);
+        MapTuning(v1);
 
         v1.MapGet("/events", Task (HttpContext context, CancellationToken _) => EventStream.WriteAsync(context, journal, stopping))
             .WithMetadata(new ProducesResponseTypeAttribute(typeof(DaemonEvent), StatusCodes.Status200OK, EventStream.ContentType))
@@ -113,6 +114,38 @@ internal static class ApiRoutes
         v1.MapGet("/xfrm/statistics", Ok<IReadOnlyDictionary<string, long>> () => TypedResults.Ok(XfrmStatistics.Read()
                 ?? throw new PcpuIpsecException(PcpuIpsecError.HostUnable, "The kernel keeps no counters of IPsec (CONFIG_XFRM_STATISTICS).")))
             .WithSummary("The kernel's error counters in the daemon's namespace");
+    }
+
+    // Off the server's threads: a driver that is given other channels takes its time.
+    private static void MapTuning(RouteGroupBuilder v1)
+    {
+        v1.MapGet("/nics", async Task<Ok<IReadOnlyList<NicTuning>>> () => TypedResults.Ok(await Task.Run(HostTuning.Nics)))
+            .WithSummary("How each interface is tuned: driver, queues, descriptors, coalescing, features, hashing, rules, flow control, counters");
+        v1.MapGet("/irqs", async Task<Ok<IReadOnlyList<IrqAffinity>>> () => TypedResults.Ok(await Task.Run(HostTuning.Irqs)))
+            .WithSummary("The IRQs of each interface, and the CPUs that they go to");
+        v1.MapPost("/nics/{name}/tuning", async Task<Ok<IReadOnlyList<TuningChange>>> (string name, bool? plan, HttpRequest request, CancellationToken ct) =>
+            {
+                NicTuningRequest wanted = await RequestBody.ReadAsync(request, WireJson.Default.NicTuningRequest, ct);
+                return TypedResults.Ok(await Task.Run(() => HostTuning.Tune(name, wanted, plan ?? false), CancellationToken.None));
+            })
+            .Accepts<NicTuningRequest>("application/json")
+            .WithSummary("Changes an interface, each setting noted first; where one is refused nothing is changed. With plan=true tells what would be done");
+        v1.MapPost("/nics/{name}/irqs", async Task<Ok<IReadOnlyList<TuningChange>>> (string name, bool? plan, HttpRequest request, CancellationToken ct) =>
+            {
+                IrqAffinityRequest wanted = await RequestBody.ReadAsync(request, WireJson.Default.IrqAffinityRequest, ct);
+                return TypedResults.Ok(await Task.Run(() => HostTuning.SetIrqs(name, wanted, plan ?? false), CancellationToken.None));
+            })
+            .Accepts<IrqAffinityRequest>("application/json")
+            .WithSummary("Has an interface's IRQs go to CPUs, one queue each");
+        v1.MapPost("/host/optimize", async Task<Ok<IReadOnlyList<TuningChange>>> (bool? plan, HttpRequest request, CancellationToken ct) =>
+            {
+                OptimizeRequest wanted = await RequestBody.ReadAsync(request, WireJson.Default.OptimizeRequest, ct);
+                return TypedResults.Ok(await Task.Run(() => HostTuning.Optimize(wanted, plan ?? false), CancellationToken.None));
+            })
+            .Accepts<OptimizeRequest>("application/json")
+            .WithSummary("Tunes interfaces and host for IPsec, as far as they can be");
+        v1.MapPost("/host/restore", async Task<Ok<IReadOnlyList<TuningChange>>> (bool? plan) => TypedResults.Ok(await Task.Run(() => HostTuning.Restore(plan ?? false), CancellationToken.None)))
+            .WithSummary("Puts back everything that was changed on the host, what was changed last first");
     }
 
     private static bool WaitsForAll(string? wait) => wait switch

@@ -35,6 +35,10 @@ internal static class ThisHost
                 .Select(i => Path.GetFileName(i)).Order(StringComparer.Ordinal)
             : [];
 
+    /// <param name="folder">The kernel's folder of interfaces.</param>
+    public static IEnumerable<string> Nics(string folder)
+        => Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Where(i => Directory.Exists(Path.Combine(i, "queues"))).Select(i => Path.GetFileName(i)).Where(n => n != "lo").Order(StringComparer.Ordinal) : [];
+
     public static IEnumerable<(string Interface, IPAddress Address)> Addresses()
     {
         try

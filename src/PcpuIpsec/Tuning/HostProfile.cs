@@ -42,6 +42,16 @@ internal static class HostProfile
     public static IEnumerable<Wish> Of(NicState nic, IReadOnlyList<int> cpus, IReadOnlyList<int> online)
         => Queues(nic, cpus, online).Concat(OfRings(nic)).Concat(OfCoalescing(nic)).Concat(OfFeatures(nic));
 
+    /// <summary>Queue i to CPU i of the list, from its beginning where there are more queues.</summary>
+    public static IEnumerable<Wish> Irqs(NicState nic, IReadOnlyList<int> cpus, bool isOptional)
+    {
+        foreach (NicIrq irq in nic.Irqs.Where(i => i.Queue is not null))
+        {
+            int cpu = cpus[irq.Queue!.Value % cpus.Count];
+            yield return new Wish(SettingKeys.OfIrq(nic.Link, irq.Action), CpuMask.Format([cpu]), $"queue {irq.Queue} is CPU {cpu}'s", isOptional);
+        }
+    }
+
     /// <summary>What is the host's, given what it has.</summary>
     /// <param name="read">A sysctl's value; null where there is none.</param>
     public static IEnumerable<Wish> OfHost(Func<string, string?> read)
@@ -68,11 +78,8 @@ internal static class HostProfile
     private static IEnumerable<Wish> Queues(NicState nic, IReadOnlyList<int> cpus, IReadOnlyList<int> online)
     {
         string[] rx = [.. nic.Queues.Where(q => q.StartsWith("rx-", StringComparison.Ordinal))], tx = [.. nic.Queues.Where(q => q.StartsWith("tx-", StringComparison.Ordinal))];
-        foreach (NicIrq irq in nic.Irqs.Where(i => i.Queue is not null))
-        {
-            int cpu = cpus[irq.Queue!.Value % cpus.Count];
-            yield return new Wish(SettingKeys.OfIrq(nic.Link, irq.Action), CpuMask.Format([cpu]), $"queue {irq.Queue} is CPU {cpu}'s", IsOptional: true);
-        }
+        foreach (Wish wish in Irqs(nic, cpus, isOptional: true))
+            yield return wish;
         for (int queue = 0; tx.Length > 1 && queue < tx.Length; queue++)
         {
             // The CPU that sends is the one that frees what was sent; CPUs without a queue of their own share.

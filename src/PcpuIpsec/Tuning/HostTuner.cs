@@ -54,6 +54,13 @@ internal sealed class HostTuner : IDisposable
         return new Tuner(Settings, journal).Restore();
     }
 
+    /// <summary>What would be put back.</summary>
+    public IReadOnlyList<TuningResult> PlanRestore()
+    {
+        using TuningJournal journal = OpenJournal();
+        return journal.IsOfEarlierBoot ? [] : Tuner.Plan(Settings, journal.Entries.Reverse().Select(e => new Wish(e.Key, e.Before, "as it was before")));
+    }
+
     public void Dispose() => _ethtool?.Dispose();
 
     /// <summary>What was changed; nobody else tunes while it is open.</summary>

@@ -12,7 +12,8 @@ internal sealed record JournalEntry(string Key, string Before, string After);
 
 /// <summary>
 /// What was changed on the host, on disk before it is changed, oldest first: a line each, of JSON, after a line that says in
-/// which boot. A setting is noted once, with the value that it had first. Locked while it is open: one session tunes at a time.
+/// which boot. A setting is noted once, with the value that it had first. In a folder of its own, which is locked while it is open, so
+/// that one session tunes at a time, and goes with it.
 /// </summary>
 internal sealed class TuningJournal : IDisposable
 {
@@ -35,16 +36,15 @@ internal sealed class TuningJournal : IDisposable
     /// <exception cref="PcpuIpsecException">Another session has it open, or it cannot be read.</exception>
     public static TuningJournal Open(string path, string boot)
     {
+        SafeFileHandle locked;
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            locked = Lock(Path.GetDirectoryName(path)!);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Unusable(path, e);
         }
-        // A file of its own: the journal is replaced.
-        SafeFileHandle locked = Lock(path + ".lock");
         try
         {
             var journal = new TuningJournal(path, boot, locked);
@@ -125,7 +125,19 @@ internal sealed class TuningJournal : IDisposable
         IsOfEarlierBoot = false;
     }
 
-    public void Dispose() => _lock.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            if (!File.Exists(_path))
+                Directory.Delete(Path.GetDirectoryName(_path)!);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Something else is in it: it stays.
+        }
+        _lock.Dispose();
+    }
 
     private void Load()
     {
@@ -167,17 +179,29 @@ internal sealed class TuningJournal : IDisposable
         Libc.Check(Libc.FSync(folder), "fsync the journal's folder");
     }
 
-    private static SafeFileHandle Lock(string path)
+    private static SafeFileHandle Lock(string folder)
     {
-        int opened = Libc.Open(path, Libc.O_RDONLY | Libc.O_CREAT | Libc.O_CLOEXEC, 0x180);
-        var file = new SafeFileHandle(Libc.Check(opened, $"open {path}"), ownsHandle: true);
-        if (Libc.FLock(opened, Libc.LOCK_EX | Libc.LOCK_NB) == 0)
-            return file;
-        int errno = Libc.Errno;
-        file.Dispose();
-        throw errno == Libc.EAGAIN
-            ? new PcpuIpsecException(PcpuIpsecError.Aborted, "Another session tunes this host just now; wait until it has ended.")
-            : Libc.Failure($"lock {path}", errno);
+        while (true)
+        {
+            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            int opened = Libc.Open(folder, Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
+            // Whoever had it before us took it away.
+            if (opened < 0 && Libc.Errno == Libc.ENOENT)
+                continue;
+            var file = new SafeFileHandle(Libc.Check(opened, $"open {folder}"), ownsHandle: true);
+            if (Libc.FLock(opened, Libc.LOCK_EX | Libc.LOCK_NB) != 0)
+            {
+                int errno = Libc.Errno;
+                file.Dispose();
+                throw errno == Libc.EAGAIN
+                    ? new PcpuIpsecException(PcpuIpsecError.Aborted, "Another session tunes this host just now; wait until it has ended.")
+                    : Libc.Failure($"lock {folder}", errno);
+            }
+            // The kernel's name of one that is gone ends so.
+            if (File.ResolveLinkTarget($"/proc/self/fd/{opened}", returnFinalTarget: false)?.FullName.EndsWith(" (deleted)", StringComparison.Ordinal) != true)
+                return file;
+            file.Dispose();
+        }
     }
 
     private static PcpuIpsecException Unusable(string path, Exception e)

@@ -362,9 +362,9 @@ public sealed class DaemonApiTests
         string[] operations = [.. paths.EnumerateObject().SelectMany(p => p.Value.EnumerateObject().Select(o => $"{o.Name.ToUpperInvariant()} {p.Name}")).Order(StringComparer.Ordinal)];
         Assert.Equal(
             [
-                "DELETE /v1/tunnels/{name}", "GET /metrics", "GET /v1/child-sas", "GET /v1/events", "GET /v1/events/recent", "GET /v1/host/checks", "GET /v1/tunnels",
+                "DELETE /v1/tunnels/{name}", "GET /metrics", "GET /v1/child-sas", "GET /v1/events", "GET /v1/events/recent", "GET /v1/host/checks", "GET /v1/irqs", "GET /v1/nics", "GET /v1/tunnels",
                 "GET /v1/tunnels/{name}", "GET /v1/tunnels/{name}/child-sas", "GET /v1/version", "GET /v1/xfrm/policies", "GET /v1/xfrm/states", "GET /v1/xfrm/statistics",
-                "POST /v1/reload", "POST /v1/tunnels", "POST /v1/tunnels/{name}/child-sas/{number}/move", "POST /v1/tunnels/{name}/child-sas/{number}/rekey",
+                "POST /v1/host/optimize", "POST /v1/host/restore", "POST /v1/nics/{name}/irqs", "POST /v1/nics/{name}/tuning", "POST /v1/reload", "POST /v1/tunnels", "POST /v1/tunnels/{name}/child-sas/{number}/move", "POST /v1/tunnels/{name}/child-sas/{number}/rekey",
                 "POST /v1/tunnels/{name}/start", "POST /v1/tunnels/{name}/stop", "PUT /v1/tunnels/{name}",
             ],
             operations);

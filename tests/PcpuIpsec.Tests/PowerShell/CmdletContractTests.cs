@@ -14,7 +14,7 @@ namespace PcpuIpsec.Tests.PowerShell;
 public sealed class CmdletContractTests
 {
     private static readonly string[] _readingVerbs = ["Get", "Test", "Connect"];
-    private static readonly string[] _verbs = [.. _readingVerbs, "New", "Set", "Remove", "Start", "Stop", "Update", "Move"];
+    private static readonly string[] _verbs = [.. _readingVerbs, "New", "Set", "Remove", "Start", "Stop", "Update", "Move", "Optimize", "Restore"];
     private static readonly Assembly _module = typeof(TunnelCheckResult).Assembly;
 
     public static TheoryData<string> Cmdlets => [.. _module.GetTypes().Where(t => Find(t, "CmdletAttribute") is not null).Select(t => t.Name).Order()];
@@ -29,7 +29,7 @@ public sealed class CmdletContractTests
 
         Assert.Equal(name, verb + noun);
         Assert.Contains(verb, _verbs);
-        Assert.Matches("^(Pcpu|Xfrm)[A-Z][A-Za-z]*[^s]$", noun);
+        Assert.Matches("^(Pcpu|Xfrm|Nic|Irq|Ipsec)[A-Z][A-Za-z]*[^s]$", noun);
         Assert.NotNull(Find(type, "OutputTypeAttribute"));
         Assert.Equal(!_readingVerbs.Contains(verb), Named(cmdlet, "SupportsShouldProcess") is true);
         // ConfirmImpact.High: traffic goes in clear then.
@@ -78,7 +78,12 @@ public sealed class CmdletContractTests
             {
                 string? completer = (parameter.CustomAttributes.FirstOrDefault(a => a.AttributeType.Name == "ArgumentCompleterAttribute")?.ConstructorArguments[0].Value as Type)?.Name;
                 // A new tunnel's name is none that there is.
-                string? expected = (type.Name, parameter.Name) == ("NewPcpuTunnel", "Name") ? null : completers.GetValueOrDefault(parameter.Name);
+                string? expected = (type.Name, parameter.Name) switch
+                {
+                    ("NewPcpuTunnel", "Name") => null,
+                    ("GetNicTuning" or "SetNicTuning" or "GetIrqAffinity" or "SetIrqAffinity" or "OptimizeIpsecHost", "Name") => "NicCompleter",
+                    _ => completers.GetValueOrDefault(parameter.Name),
+                };
                 Assert.True(expected == completer, $"{type.Name} -{parameter.Name}: {completer}");
             }
         }

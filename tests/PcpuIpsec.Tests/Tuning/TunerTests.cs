@@ -20,7 +20,7 @@ public sealed class TunerTests : IDisposable
         Assert.Equal("2", _host["irq/eth0/q1"]);
         Assert.DoesNotContain(Restore(), r => r.Outcome is TuningOutcome.Failed or TuningOutcome.Gone);
         Assert.Equal(before, _host.Snapshot());
-        Assert.False(File.Exists(Path));
+        Assert.False(Directory.Exists(System.IO.Path.GetDirectoryName(Path)));
         Assert.Empty(Restore());
     }
 

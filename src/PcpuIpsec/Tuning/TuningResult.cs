@@ -23,6 +23,9 @@ internal enum TuningOutcome
 
     /// <summary>It is not there any more: its interface or queue has gone.</summary>
     Gone,
+
+    /// <summary>For people to do: it is not changed.</summary>
+    Advice,
 }
 
 /// <summary>A setting that was changed or put back.</summary>
