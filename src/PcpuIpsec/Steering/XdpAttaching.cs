@@ -18,80 +18,82 @@ internal static class XdpAttaching
     public static XdpSteering Attach(string link, XdpSteeringOptions options)
     {
         options.Validate();
-        RouteSocket routes = RouteSocket.Open();
+        XdpSockets sockets = XdpSockets.Open();
         try
         {
-            return Attach(routes, link, options);
+            return Attach(sockets, link, options);
         }
         catch
         {
-            routes.Dispose();
+            sockets.Dispose();
             throw;
         }
     }
 
     public static XdpSteering? TakeOver(string link)
     {
-        RouteSocket routes = RouteSocket.Open();
+        XdpSockets sockets = XdpSockets.Open();
         SafeFileHandle? program = null;
         XdpMaps? maps = null;
         try
         {
-            (program, XdpMode mode) = FindOurs(routes, link);
+            (program, XdpMode mode) = FindOurs(sockets, link);
             if (program is not null)
             {
                 maps = XdpMaps.TryOpen(program)
                     ?? throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The steering program on {link} is of another version of this software, whose entries cannot be read: detach it and attach anew.");
                 maps.Config.TryLookup(0u, out SteeringConfig config);
-                return new XdpSteering(link, routes, mode, program, maps, (int)config.QueueSize, []);
+                return new XdpSteering(link, sockets, mode, program, maps, (int)config.QueueSize, []);
             }
-            routes.Dispose();
+            sockets.Dispose();
             return null;
         }
         catch
         {
             program?.Dispose();
             maps?.Dispose();
-            routes.Dispose();
+            sockets.Dispose();
             throw;
         }
     }
 
     public static bool DetachFrom(string link)
     {
-        using RouteSocket routes = RouteSocket.Open();
-        (SafeFileHandle? program, XdpMode mode) = FindOurs(routes, link);
+        using XdpSockets sockets = XdpSockets.Open();
+        (SafeFileHandle? program, XdpMode mode) = FindOurs(sockets, link);
         if (program is null)
             return false;
         using (program)
         {
             using XdpMaps? maps = XdpMaps.TryOpen(program);
-            Detach(routes, link, mode, program, maps);
+            Detach(sockets, link, mode, program, maps);
         }
         return true;
     }
 
     /// <summary>Nothing happens where the interface or the program is gone already.</summary>
-    public static void Detach(RouteSocket routes, string link, XdpMode mode, SafeFileHandle program, XdpMaps? maps)
+    public static void Detach(XdpSockets sockets, string link, XdpMode mode, SafeFileHandle program, XdpMaps? maps)
     {
-        if (routes.FindXdpLink(link) is not { Programs: [_, ..] } found)
+        if (sockets.Routes.FindXdpLink(link) is not { Programs: [_, ..] } found)
             return;
         using (var held = new HeldHandle(program))
         {
             try
             {
-                routes.DetachXdp(found.Index, (int)held.Pointer, mode);
+                sockets.Routes.DetachXdp(found.Index, (int)held.Pointer, mode);
             }
             catch (NetlinkException e) when (e.Errno is Libc.EEXIST or Libc.EBUSY)
             {
                 throw Occupied(link, found, e);
             }
         }
+        if (maps is not null && maps.Config.TryLookup(0u, out SteeringConfig config) && config.TurnedOff != TurnedOff.None)
+            TurnOn(sockets.Ethtool, link, config.TurnedOff);
     }
 
-    private static XdpSteering Attach(RouteSocket routes, string link, XdpSteeringOptions options)
+    private static XdpSteering Attach(XdpSockets sockets, string link, XdpSteeringOptions options)
     {
-        XdpLink found = Require(routes, link);
+        XdpLink found = Require(sockets, link);
         if (found.HardwareType != XdpLink.Ethernet)
         {
             throw new PcpuIpsecException(PcpuIpsecError.InvalidOption,
@@ -100,7 +102,7 @@ internal static class XdpAttaching
         if (found.Programs.Count > 0)
             throw Occupied(link, found);
 
-        Features? before = FeaturesOf(link);
+        Features? before = sockets.Ethtool?.Features(link);
         var warnings = new List<string>();
         List<(XdpMode Mode, bool Fragments)> attempts = Attempts(found, options, warnings);
         for (int i = 0; ; i++)
@@ -108,11 +110,11 @@ internal static class XdpAttaching
             (XdpMode mode, bool fragments) = attempts[i];
             try
             {
-                return Attach(routes, link, found, mode, fragments, options, before, warnings);
+                return Attach(sockets, link, found, mode, fragments, options, before, warnings);
             }
             catch (NetlinkException e) when (e.Errno is Libc.EEXIST or Libc.EBUSY)
             {
-                throw Occupied(link, routes.FindXdpLink(link) ?? found, e);
+                throw Occupied(link, sockets.Routes.FindXdpLink(link) ?? found, e);
             }
             catch (NetlinkException e) when (i + 1 < attempts.Count && e.Errno is not (Libc.EPERM or Libc.EACCES or Libc.ENODEV))
             {
@@ -123,7 +125,7 @@ internal static class XdpAttaching
         }
     }
 
-    private static XdpSteering Attach(RouteSocket routes, string link, XdpLink found, XdpMode mode, bool fragments, XdpSteeringOptions options, Features? before, List<string> warnings)
+    private static XdpSteering Attach(XdpSockets sockets, string link, XdpLink found, XdpMode mode, bool fragments, XdpSteeringOptions options, Features? before, List<string> warnings)
     {
         // A cpumap serves programs of one kind alone, with or without fragments: new ones for each attempt.
         XdpMaps? maps = null;
@@ -140,12 +142,12 @@ internal static class XdpAttaching
             {
                 config.TurnedOff = (Changeable(before, LargeReceive) ? TurnedOff.LargeReceive : 0) | (Changeable(before, HardwareGro) ? TurnedOff.HardwareGro : 0);
                 if (config.TurnedOff != TurnedOff.None)
-                    warnings.Add($"{link}: the kernel turns {string.Join(" and ", Names(config.TurnedOff))} off for generic mode.");
+                    warnings.Add($"{link}: the kernel turns {string.Join(" and ", Names(config.TurnedOff))} off for generic mode; detaching turns it on again.");
             }
             maps.Config.Update(0u, config);
-            var steering = new XdpSteering(link, routes, mode, program, maps, options.QueueSize, warnings);
+            var steering = new XdpSteering(link, sockets, mode, program, maps, options.QueueSize, warnings);
             using (var held = new HeldHandle(program))
-                routes.AttachXdp(found.Index, (int)held.Pointer, mode);
+                sockets.Routes.AttachXdp(found.Index, (int)held.Pointer, mode);
             if (mode == XdpMode.Native && found.Kind == "veth")
                 warnings.Add($"{link}: as long as the program is attached, the other end has no segmentation offload (TSO and the like).");
             return steering;
@@ -182,9 +184,9 @@ internal static class XdpAttaching
         return attempts;
     }
 
-    private static (SafeFileHandle? Program, XdpMode Mode) FindOurs(RouteSocket routes, string link)
+    private static (SafeFileHandle? Program, XdpMode Mode) FindOurs(XdpSockets sockets, string link)
     {
-        foreach (XdpAttachment attachment in Require(routes, link).Programs)
+        foreach (XdpAttachment attachment in Require(sockets, link).Programs)
         {
             if (attachment.Mode is { } mode && BpfProgram.TryOpen(attachment.ProgramId) is { } program)
             {
@@ -196,8 +198,8 @@ internal static class XdpAttaching
         return default;
     }
 
-    private static XdpLink Require(RouteSocket routes, string link)
-        => routes.FindXdpLink(link) ?? throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"interface = '{link}': there is none of that name in this network namespace.");
+    private static XdpLink Require(XdpSockets sockets, string link)
+        => sockets.Routes.FindXdpLink(link) ?? throw new PcpuIpsecException(PcpuIpsecError.InvalidOption, $"interface = '{link}': there is none of that name in this network namespace.");
 
     private static PcpuIpsecException Occupied(string link, XdpLink found, Exception? inner = null)
     {
@@ -212,10 +214,14 @@ internal static class XdpAttaching
         return new PcpuIpsecException(PcpuIpsecError.HostUnable, $"{link} has an XDP program already, {string.Join(" and ", names)}: {whose}.", inner);
     }
 
-    private static Features? FeaturesOf(string link)
+    /// <summary>The kernel takes these features off what was asked for, too: asking again brings them back.</summary>
+    private static void TurnOn(EthtoolSocket? ethtool, string link, TurnedOff features)
     {
-        using EthtoolSocket? ethtool = EthtoolSocket.TryOpen();
-        return ethtool?.Features(link);
+        if (ethtool?.SetFeatures(link, Names(features).ToDictionary(n => n, _ => true)).Refused is { Count: > 0 } refused)
+        {
+            throw new PcpuIpsecException(PcpuIpsecError.KernelRefused,
+                $"The steering program is off {link}, but what the kernel turned off for it stays off: {string.Join("; ", refused.Select(r => $"{r.Key}: {r.Value}"))}.");
+        }
     }
 
     private static bool Changeable(Features features, string name) => features.Active.Contains(name) && features.Changeable.Contains(name);

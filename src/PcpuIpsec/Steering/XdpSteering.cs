@@ -13,7 +13,7 @@ namespace PcpuIpsec.Steering;
 internal sealed class XdpSteering : IDisposable
 {
     private readonly Lock _lock = new();
-    private readonly RouteSocket _routes;
+    private readonly XdpSockets _sockets;
     private readonly SafeFileHandle _program;
     private readonly XdpMaps _maps;
     private readonly uint _queueSize;
@@ -21,9 +21,9 @@ internal sealed class XdpSteering : IDisposable
     private readonly HashSet<int> _cpus = [];
     private SteeringConfig _config;
 
-    internal XdpSteering(string link, RouteSocket routes, XdpMode mode, SafeFileHandle program, XdpMaps maps, int queueSize, IReadOnlyList<string> warnings)
+    internal XdpSteering(string link, XdpSockets sockets, XdpMode mode, SafeFileHandle program, XdpMaps maps, int queueSize, IReadOnlyList<string> warnings)
     {
-        (Link, _routes, Mode, _program, _maps, _queueSize, Warnings) = (link, routes, mode, program, maps, (uint)queueSize, warnings);
+        (Link, _sockets, Mode, _program, _maps, _queueSize, Warnings) = (link, sockets, mode, program, maps, (uint)queueSize, warnings);
         if (!maps.Config.TryLookup(0u, out _config))
             throw new PcpuIpsecException(PcpuIpsecError.HostUnable, $"The settings of the program on {link} cannot be read.");
         // What a predecessor left; nothing right after attaching.
@@ -145,13 +145,13 @@ internal sealed class XdpSteering : IDisposable
 
     /// <summary>Takes the program off the interface, if it is still there, and puts the interface back as it was.</summary>
     /// <exception cref="PcpuIpsecException">Another program is there now; it stays.</exception>
-    public void Detach() => XdpAttaching.Detach(_routes, Link, Mode, _program, _maps);
+    public void Detach() => XdpAttaching.Detach(_sockets, Link, Mode, _program, _maps);
 
     public void Dispose()
     {
         _program.Dispose();
         _maps.Dispose();
-        _routes.Dispose();
+        _sockets.Dispose();
     }
 
     /// <summary>For tests, which run the program on packets of their own.</summary>

@@ -141,6 +141,23 @@ public sealed class XdpSteeringTests : IDisposable
     }
 
     [NamespaceFact("ip")]
+    public void What_cannot_be_turned_on_again_after_detaching_is_named()
+    {
+        using XdpSteering steering = InEast(() => XdpSteering.Attach("wire", new XdpSteeringOptions { Mode = XdpMode.Generic }));
+        using XdpMaps maps = XdpMaps.TryOpen(steering.Program)!;
+        Assert.True(maps.Config.TryLookup(0u, out SteeringConfig config));
+        Assert.Equal(TurnedOff.None, config.TurnedOff);
+        config.TurnedOff = TurnedOff.LargeReceive | TurnedOff.HardwareGro; // As if veth had had them
+        maps.Config.Update(0u, config);
+
+        string message = Assert.Throws<PcpuIpsecException>(steering.Detach).Message;
+
+        Assert.Contains("rx-lro: ", message);
+        Assert.Contains("rx-gro-hw: ", message);
+        Assert.Null(InEast(() => XdpSteering.TakeOver("wire")));
+    }
+
+    [NamespaceFact("ip")]
     public void Jumbo_frames_are_no_hindrance_to_the_native_mode()
     {
         TestNetwork.Ip($"-n {_network.WestName} link set wire mtu 9000");
