@@ -53,9 +53,10 @@ internal sealed class Tuner(ISettings settings, TuningJournal journal)
         {
             ISetting setting = settings.Find(wish.Key);
             string? now = setting.Read();
-            return (now is null ? Missing(wish)
+            TuningResult result = now is null ? Missing(wish)
                 : setting.AreSame(now, wish.Value) ? new TuningResult(wish.Key, now, now, TuningOutcome.Unchanged)
-                : new TuningResult(wish.Key, now, wish.Value, TuningOutcome.Planned)) with { Why = wish.Why };
+                : new TuningResult(wish.Key, now, wish.Value, TuningOutcome.Planned);
+            return result with { Why = wish.Why };
         }
         catch (PcpuIpsecException e)
         {

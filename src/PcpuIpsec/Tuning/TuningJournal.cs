@@ -1,6 +1,6 @@
 using System.Text.Json;
-using PcpuIpsec.Interop;
 using Microsoft.Win32.SafeHandles;
+using PcpuIpsec.Interop;
 
 namespace PcpuIpsec.Tuning;
 
