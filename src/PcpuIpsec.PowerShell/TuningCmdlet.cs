@@ -9,15 +9,15 @@ public abstract class TuningCmdlet : DaemonCmdlet
     /// <summary>Asks for the change, or with -WhatIf for its plan, and writes what became of each setting.</summary>
     private protected void Tune(string target, string action, Func<DaemonClient, bool, CancellationToken, Task<IReadOnlyList<TuningChange>>> ask)
     {
-        bool planOnly = !ShouldProcess(target, action);
+        bool planOnly = !ShouldProcess(At(target), action);
         // A no to -Confirm asks for nothing, and not for a plan.
         if (planOnly && !IsWhatIf)
             return;
         if (!TryWait("Tuning the host", target, target, (daemon, stop) => ask(daemon, planOnly, stop), out IReadOnlyList<TuningChange> changes))
             return;
-        WriteObject(changes, enumerateCollection: true);
+        WriteAnswers(changes);
         foreach (TuningChange failed in changes.Where(c => c.Outcome == TuningOutcome.Failed))
-            WriteError(new ErrorRecord(new DaemonException("kernel-refused", $"{failed.Setting}: {failed.Reason}"), "KernelRefused", ErrorCategory.InvalidOperation, failed));
+            WriteFault(new DaemonException("kernel-refused", $"{failed.Setting}: {failed.Reason}"), failed);
     }
 
     private bool IsWhatIf => MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? given) ? given is SwitchParameter { IsPresent: true } or true : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));

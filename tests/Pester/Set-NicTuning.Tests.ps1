@@ -25,6 +25,15 @@ Describe 'Set-NicTuning' {
         (Get-NicTuning nic -Socket $socket).Channels.Rx | Should -Be 1
     }
 
+    It 'changes what a pipeline brings where it was told, whatever daemon the session has' {
+        ip -n "$($lab.Id)-east" link add nic numrxqueues 4 numtxqueues 4 type veth peer name far numrxqueues 4 numtxqueues 4
+        $null = Connect-PcpuDaemon -Socket $lab.WestSocket
+        Get-NicTuning nic -Socket $lab.EastSocket | Set-NicTuning -Channel 2 | Should -Not -BeNullOrEmpty
+        (Get-NicTuning nic -Socket $lab.EastSocket).Channels.Rx, (Get-NicTuning nic -Socket $lab.WestSocket).Channels.Rx | Should -Be 2, 1
+        (Get-NicTuning nic -Socket $lab.EastSocket | Set-NicTuning -Channel 3 -WhatIf).Outcome | Should -Be 'Planned'
+        $null = Restore-IpsecHost -Socket $lab.EastSocket
+    }
+
     It 'says what is allowed' {
         { Set-NicTuning nic -Channel 9 -Socket $socket -ErrorAction Stop } | Should -Throw '*channels = 9 is not allowed; allowed: 1 to 4'
         { Set-NicTuning nic -RxRing 9 -Socket $socket -ErrorAction Stop } | Should -Throw '*tells of none'

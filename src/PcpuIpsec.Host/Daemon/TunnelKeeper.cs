@@ -55,7 +55,7 @@ internal sealed partial class TunnelKeeper(TunnelFolder folder, KeySource keys, 
                 if (_declared.TryGetValue(definition.Name, out Declared? known))
                 {
                     return known.IsSameAs(fresh) ? false
-                        : throw new ApiException(409, "conflict", $"There is a tunnel '{definition.Name}', and it is declared otherwise; update that one, or choose another name.");
+                        : throw new ApiException(409, "conflict", $"There is a tunnel '{definition.Name}', and it is declared otherwise; change that one (PUT /v1/tunnels/{definition.Name}, Set-PcpuTunnel), or choose another name.");
                 }
                 CheckKeyIsItsOwn(definition);
                 Gateway.CheckTunnel(fresh.Options);

@@ -30,9 +30,9 @@ public sealed class GetNicTuning : DaemonCmdlet
         {
             var pattern = new WildcardPattern(name);
             NicTuning[] found = [.. nics.Where(n => pattern.IsMatch(n.Name))];
-            WriteObject(found, enumerateCollection: true);
+            WriteAnswers(found);
             if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(name))
-                WriteError(new ErrorRecord(new DaemonException("not-found", $"There is no interface '{name}'; there are {string.Join(", ", nics.Select(n => n.Name))}."), "NotFound", ErrorCategory.ObjectNotFound, name));
+                WriteFault(new DaemonException("not-found", $"There is no interface '{name}'; there are {string.Join(", ", nics.Select(n => n.Name))}."), name);
         }
     }
 }
@@ -117,7 +117,7 @@ public sealed class GetIrqAffinity : DaemonCmdlet
     protected override void ProcessRecord()
     {
         if (TryAsk(null, (daemon, stop) => daemon.GetIrqsAsync(stop), out IReadOnlyList<IrqAffinity> irqs))
-            WriteObject(irqs.Where(i => Name.Any(n => new WildcardPattern(n).IsMatch(i.Nic))), enumerateCollection: true);
+            WriteAnswers(irqs.Where(i => Name.Any(n => new WildcardPattern(n).IsMatch(i.Nic))));
     }
 }
 
