@@ -31,7 +31,7 @@ passed=0 failed=0 skipped=0
 results="$root/artifacts/test-results"
 vm_results="$root/artifacts/kernel-tests"
 # Seconds: all of it but the mutations, and the part of it that is the VM's.
-limit=3600 vm_limit=1500
+limit=4200 vm_limit=1800
 least_coverage=0.90
 
 finished=false

@@ -42,7 +42,7 @@ internal static class Program
     {
         var filter = new Option<string?>("--filter") { Description = "Only tests with this in their names; A|B for several" };
         var machine = new Option<string?>("--machine") { Description = "cpus4, cpus128 or nics. Default: all" };
-        var minutes = new Option<int>("--minutes") { Description = "The limit for all of it. Default: 24", DefaultValueFactory = _ => 24 };
+        var minutes = new Option<int>("--minutes") { Description = "The limit for all of it. Default: 29", DefaultValueFactory = _ => 29 };
         var output = new Option<string>("--out") { Description = "Where results, logs, captures and dumps go", DefaultValueFactory = _ => "artifacts/kernel-tests" };
         var verb = new Command("run", "Runs the tests marked [KernelFact] and [KernelTheory] in the VM") { filter, machine, minutes, output };
         verb.SetAction(async (result, cancellationToken) =>

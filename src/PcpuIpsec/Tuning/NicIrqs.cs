@@ -31,7 +31,7 @@ internal static partial class NicIrqs
     public static IReadOnlyList<NicIrq> Of(HostFiles files, string link)
     {
         List<NicIrq> irqs = [];
-        foreach (int number in Numbers(files.OfLink(link, "device")))
+        foreach (int number in Numbers(files.OfLink(link)))
         {
             // One that is asked for by nobody has no action.
             if (HostFiles.TryRead(files.Sys($"kernel/irq/{number}/actions")) is { Length: > 0 } action)
@@ -55,8 +55,11 @@ internal static partial class NicIrqs
         return new NicIrq(number, action, (rx | tx) == 0 ? IrqUse.Rx | IrqUse.Tx : rx | tx, int.Parse(queue.Value, CultureInfo.InvariantCulture));
     }
 
-    private static IEnumerable<int> Numbers(string device)
+    private static IEnumerable<int> Numbers(string link)
     {
+        // A link's own links are relative to where it really is.
+        string folderOfLink = Directory.Exists(link) ? Directory.ResolveLinkTarget(link, returnFinalTarget: true)?.FullName ?? link : link;
+        string device = Path.Combine(folderOfLink, "device");
         if (!Directory.Exists(device))
             yield break;
         // A virtio device's are its PCI device's: one folder up in the tree of devices.

@@ -1,7 +1,6 @@
 using PcpuIpsec.Ethtool;
 using PcpuIpsec.KernelTests.Guest;
 using PcpuIpsec.KernelTests.Vm;
-using PcpuIpsec.Lab;
 using PcpuIpsec.Netlink;
 
 namespace PcpuIpsec.KernelTests.Nics;
@@ -21,28 +20,6 @@ public sealed class EthtoolTests
         }
         Assert.Equal("525400000100", ethtool.PermanentAddress(NicDrivers.Interfaces("virtio_net").First())!.ToString());
     });
-
-    [KernelFact(Machine = Machine.Nics)]
-    public async Task The_two_NICs_of_virtio_reach_each_other()
-    {
-        string[] links = [.. NicDrivers.Interfaces("virtio_net")];
-        // A NIC comes back where its namespace goes.
-        string script = $"""
-            set -e
-            trap 'ip netns del far; ip addr flush dev {links[0]}' EXIT
-            ip netns add far
-            ip link set {links[1]} netns far
-            ip -n far addr add 192.0.2.2/24 dev {links[1]}
-            ip -n far link set {links[1]} up
-            ip addr add 192.0.2.1/24 dev {links[0]}
-            ip link set {links[0]} up
-            ping -c 3 -i 0.2 -W 5 192.0.2.2
-            """;
-
-        CommandResult result = await HostProcess.RunAsync(new LabCommand("bash", "-c", script), TimeSpan.FromMinutes(1), CancellationToken.None);
-
-        Assert.Contains(" 0% packet loss", result.EnsureSuccess().Output, StringComparison.Ordinal);
-    }
 
     [KernelTheory(Machine = Machine.Nics)]
     [ClassData(typeof(NicDrivers))]

@@ -1,4 +1,3 @@
-using PcpuIpsec.Ethtool;
 using PcpuIpsec.Host;
 using PcpuIpsec.KernelTests.Guest;
 using PcpuIpsec.KernelTests.Vm;

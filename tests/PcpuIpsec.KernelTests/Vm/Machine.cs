@@ -12,7 +12,7 @@ public enum Machine
     /// </summary>
     ManyCpus,
 
-    /// <summary>Four CPUs and NICs (Vm/nics.sh): two of virtio-net with four queues that reach each other, and one each of the others that QEMU has.</summary>
+    /// <summary>Four CPUs and NICs (Vm/nics.sh): two of virtio-net with four queues on one bridge, and one each of the others that QEMU has.</summary>
     Nics,
 }
 

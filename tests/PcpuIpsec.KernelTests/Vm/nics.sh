@@ -1,9 +1,10 @@
 #!/bin/sh
 # nics.sh QEMU OPTION...: becomes QEMU, with NICs added to its options; to be run in a network namespace of its own, which ends with it.
-# The first two, virtio-net with four queues each that QEMU itself spreads packets over, are on one bridge and reach each other. The
+# The first two, virtio-net with four queues each that QEMU itself spreads packets over, are on one bridge. The
 # others are there to be set: what drives igb wants a newer QEMU than bookworm's.
 set -e
-ip link add bridge type bridge
+# Without a delay: a port forwards nothing for 15 s else.
+ip link add bridge type bridge forward_delay 0
 ip link set bridge up
 for nic in nic0 nic1; do
   ip tuntap add dev "$nic" mode tap multi_queue

@@ -54,7 +54,7 @@ public sealed class DaemonTests
         await west.Client.CreateTunnelAsync(Definition(network.West, network.East));
 
         Assert.Equal(0, await west.StopAsync());
-        Assert.Equal([west.TunnelsFolder], Directory.GetFileSystemEntries(west.Folder));
+        Assert.Equal([west.SocketPath + ".lock", west.TunnelsFolder], Directory.GetFileSystemEntries(west.Folder).Order(StringComparer.Ordinal));
         Assert.NotEqual(0, (await PingAsync(network)).ExitCode);
         // What holds, by the embedded plane's mark, and nothing else.
         Assert.All(Leavings.Of(network.West.Namespace).Since(before), line => Assert.Contains("proto 196", line));
@@ -133,7 +133,7 @@ public sealed class DaemonTests
     }
 
     [NamespaceFact]
-    public async Task A_second_daemon_at_the_same_folder_or_socket_is_refused_and_changes_nothing()
+    public async Task A_second_daemon_at_the_same_folder_socket_or_namespace_is_refused_and_changes_nothing()
     {
         await using LabNetwork network = await LabNetwork.CreateAsync(new LabOptions(), CancellationToken.None);
         await using TestDaemon west = await TestDaemon.StartAsync(network.West);
@@ -142,9 +142,13 @@ public sealed class DaemonTests
         Assert.Equal(1, second.ExitCode);
         Assert.Contains("a daemon works with this folder", second.Error);
         (string program, IReadOnlyList<string> arguments) = HostProgram.Command("serve", "--socket", west.SocketPath, "--tunnels", Directory.CreateDirectory(Path.Combine(west.Folder, "others.d")).FullName);
-        CommandResult third = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
+        CommandResult third = await network.East.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
         Assert.Equal(1, third.ExitCode);
         Assert.Contains("another daemon listens there", third.Error);
+        (program, arguments) = HostProgram.Command("serve", "--socket", west.SocketPath + "2", "--tunnels", Path.Combine(west.Folder, "others.d"));
+        CommandResult fourth = await network.West.RunAsync(new LabCommand(program, arguments), CancellationToken.None);
+        Assert.Equal(1, fourth.ExitCode);
+        Assert.Contains("Another pcpu-ipsec works in this network namespace", fourth.Error);
         Assert.Empty(await west.Client.GetTunnelsAsync());
     }
 

@@ -31,9 +31,12 @@ internal sealed class FakeHost : IDisposable
     {
         string pci = Path.Combine(_root.FullName, "sys/devices/pci0000:00", link);
         string device = isVirtio ? Path.Combine(pci, "virtio0") : pci;
-        Directory.CreateDirectory(device);
-        Directory.CreateDirectory(Path.Combine(_root.FullName, "sys/class/net", link));
-        Directory.CreateSymbolicLink(Path.Combine(_root.FullName, "sys/class/net", link, "device"), device);
+        // As sysfs has it: relative links, from where things really are.
+        string real = Path.Combine(device, "net", link);
+        Directory.CreateDirectory(real);
+        Directory.CreateSymbolicLink(Path.Combine(real, "device"), "../../../" + Path.GetFileName(device));
+        Directory.CreateDirectory(Path.Combine(_root.FullName, "sys/class/net"));
+        Directory.CreateSymbolicLink(Path.Combine(_root.FullName, "sys/class/net", link), Path.GetRelativePath(Path.Combine(_root.FullName, "sys/class/net"), real));
         foreach ((int number, string action) in irqs)
         {
             Write($"sys/devices/pci0000:00/{link}/msi_irqs/{number}", "msix");
